@@ -1,0 +1,174 @@
+package pusherhub
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// conn is one established socket. Its reader goroutine owns it: that goroutine alone changes what
+// the socket is subscribed to and who is signed in, and it undoes everything when it ends. Others may only
+// queue frames and ask it to close.
+type conn struct {
+	// Static after construction.
+	hub      *Hub
+	state    *appState // nil for a socket that was refused
+	id       string    // the socket_id; empty for a socket that was refused
+	nc       net.Conn
+	ws       *websocket.Conn
+	protocol int  // the client's protocol version; 0 if it named none
+	jitter   int8 // thousandths that this socket's ping interval is longer or shorter
+
+	queue sendQueue
+
+	deadlineMu sync.Mutex
+	closing    bool // guarded by deadlineMu: the read deadline is that of the close
+
+	// Owned by the reader.
+	early       []byte // arrived together with the upgrade request
+	lastRead    time.Time
+	probed      bool
+	probedAt    time.Time
+	authorizeBy time.Time // zero: authorized, or not asked for
+	subs        map[string]*subscription
+	user        *user    // nil: not signed in
+	userInfo    []byte   // raw JSON of the signed-in user's user_info; nil if none
+	watchlist   []string // guarded by users.mu
+	binarySeen  bool
+	errors      window // error frames sent, for the flood guard
+	messages    window // messages received, for the rate limiter
+	events      window // client events received
+}
+
+// newSocketID returns two random integers below 2^53 joined by a dot. Nobody can guess one, because
+// it is part of what is signed, and no two sockets ever share one.
+func newSocketID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	left, right := binary.BigEndian.Uint64(b[:8])>>11, binary.BigEndian.Uint64(b[8:])>>11
+	return strconv.FormatUint(max(left, 1), 10) + "." + strconv.FormatUint(right, 10)
+}
+
+// app returns the app's current settings.
+func (c *conn) app() *App { return c.state.app.Load() }
+
+// send queues one frame and sees that it is written.
+func (c *conn) send(f *frame) {
+	if c.enqueue(f) {
+		c.startFlush()
+	}
+}
+
+// enqueue queues one frame and reports whether the caller must see that it is written.
+func (c *conn) enqueue(f *frame) (flush bool) {
+	switch c.queue.push(f, c.app().cfg.MaxQueue) {
+	case pushedIdle:
+		flush = true
+	case pushSlow:
+		c.hub.counters.slowReaders.Add(1)
+		c.sayLast(nil, closeFrame(errSlowReader.Code, errSlowReader.Reason), true)
+	case pushed, pushEnded:
+	}
+	return flush
+}
+
+// sendPayload queues a frame for this socket only.
+func (c *conn) sendPayload(payload []byte) { c.send(newFrame(payload)) }
+
+// startFlush starts the flusher whose place the queue has just claimed. The reader waits for it in finish.
+func (c *conn) startFlush() { go c.queue.flush() }
+
+// close ends the connection: an error frame, then a close frame with the same code and
+// text. Nothing that the client sends after this is looked at. The first close wins.
+func (c *conn) close(e *CloseError) {
+	farewell := newFrame(errorPayload(e.Code, e.Reason, "", false))
+	c.sayLast([]*frame{farewell}, closeFrame(e.Code, e.Reason), false)
+}
+
+// closePongTimeout ends a silent connection. Only old clients and Reverb's expect the error frame here.
+func (c *conn) closePongTimeout() {
+	if c.app().reverb() || c.protocol > 0 && c.protocol <= 5 {
+		c.close(errPongTimeout)
+		return
+	}
+	c.sayLast(nil, closeFrame(errPongTimeout.Code, errPongTimeout.Reason), false)
+}
+
+// sayLast ends the queue with a farewell and a close frame and gives the peer closeTimeout to
+// read them and to answer.
+func (c *conn) sayLast(farewell []*frame, closing []byte, discard bool) {
+	first, start := c.queue.end(farewell, closing, discard)
+	if !first {
+		return
+	}
+	by := time.Now().Add(closeTimeout)
+	c.deadlineMu.Lock()
+	c.closing = true
+	_ = c.nc.SetReadDeadline(by)
+	_ = c.nc.SetWriteDeadline(by)
+	c.deadlineMu.Unlock()
+	if start {
+		c.startFlush()
+	}
+}
+
+func (c *conn) isClosing() bool {
+	c.deadlineMu.Lock()
+	defer c.deadlineMu.Unlock()
+	return c.closing
+}
+
+// window counts what happens in a fixed window of time.
+type window struct {
+	start time.Time
+	count int
+}
+
+// allow counts one more and reports whether that is within limit per length.
+func (w *window) allow(now time.Time, limit int, length time.Duration) bool {
+	if now.Sub(w.start) >= length {
+		w.start, w.count = now, 0
+	}
+	w.count++
+	return w.count <= limit
+}
+
+// The flood guard: more error frames than this in a window are not sent.
+const (
+	errorBurst  = 10
+	errorWindow = 10 * time.Second
+)
+
+// sendError tells the client of a mistake that does not end the connection, in the form that the profile
+// and the option error_data ask for. channel may be empty.
+func (c *conn) sendError(code int, text, channel string) {
+	if c.mayComplain() {
+		c.sendPayload(c.errorFor(code, text, channel))
+	}
+}
+
+// mayComplain applies the flood guard.
+func (c *conn) mayComplain() bool { return c.errors.allow(time.Now(), errorBurst, errorWindow) }
+
+func (c *conn) errorFor(code int, text, channel string) []byte {
+	app := c.app()
+	asString := app.reverb()
+	if asString {
+		channel = "" // Reverb does not name it
+	}
+	if app.cfg.ErrorData != "auto" {
+		asString = app.cfg.ErrorData == "string"
+	}
+	if !app.reverb() && (code == CodeUnauthorized || code == CodeReconnect) {
+		code = 0 // Pusher numbers only what a client can act on
+	}
+	return errorPayload(code, text, channel, asString)
+}
+
+// invalidMessage answers what cannot be understood.
+func (c *conn) invalidMessage() { c.sendError(CodeReconnect, textInvalidMessage, "") }

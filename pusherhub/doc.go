@@ -1,0 +1,56 @@
+// Package pusherhub is a server for the Pusher Channels protocol, version 7: a [Hub] that answers
+// WebSocket handshakes and the HTTP API, made to be mounted in somebody else's HTTP server. It
+// knows nothing of Caddy; package caddymodule is the mount.
+//
+// # The story
+//
+// An [App] is what a client's key and a server's secret belong to. Apps are written in the
+// configuration or found by an [AppSource]. [NewSettings] checks a [Config], [Hub.Apply] takes the
+// result, and from then on [Hub.Serve] recognizes what is the hub's: handler.go. Settings are immutable and
+// replaced as a whole; sockets, channels, users and cached events live in the hub's appState and stay.
+//
+// # A socket's life
+//
+// upgrade.go runs the checks, completes the handshake in any case (browsers hide a failed
+// one) and hands the connection to a conn. From there one goroutine reads (read.go). It alone changes what the socket
+// is subscribed to and who is signed in, so those fields need no lock, and when it ends it undoes
+// everything. coder/websocket does the handshake, reads frames and answers control frames. It works on a
+// transport (transport.go) that keeps the heartbeat with the read deadline, so there is no timer per socket.
+//
+// # An event's path
+//
+//	POST /events → api_auth.go (signature, before the body is looked into) → api_validate.go
+//	  → publish.go (hooks, backlog) → Broker → node.Deliver on each node
+//	  → channel.accept: the frame is built once and numbered → channel.deliver (deliver.go)
+//	  → sendQueue.push on each socket, then one write each (flush.go)
+//
+// A publisher is done when its event stands in the channel's outbox. A deliverer, which exists only
+// while an outbox is not empty (the publisher itself if the subscribers are few, otherwise a goroutine), takes all that has gathered there, queues it on the sockets, and writes to each in one
+// non-blocking call. What the kernel does not take at once is left to a flusher, a goroutine that exists only while
+// that socket's queue is not empty; sockets that cannot be written to without blocking (TLS) always get one. So a burst costs
+// a subscriber about one system call, a slow reader costs nobody else anything, and an idle socket has nothing but its reader.
+// When the machine is short of CPU, deliverers fall behind, the app's backlog fills and publishers wait.
+//
+// Data frames are built by the hub, immutable, and shared by all recipients; they go around the
+// WebSocket library, which writes control frames only. Both kinds meet in the sendQueue, which keeps
+// frames whole and lets nothing follow a close frame.
+//
+// # What must hold
+//
+//   - A subscriber's first frame of a channel is subscription_succeeded; events accepted after it follow in
+//     the order in which they were accepted; after an unsubscribe none follows.
+//   - All subscribers of a channel see its events in the same order.
+//   - A member of a presence channel is either in a subscriber's snapshot or in a member_added after it, never in both and never in neither.
+//   - Nobody waits for a socket: queues are bounded, and a reader that is too slow is closed with 4100.
+//   - A refused socket is told why in an error frame and a close frame, and nothing it sends is acted on.
+//
+// # Locks
+//
+// In this order, each optional:
+//
+//	interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.deadlineMu
+//
+// Hub.mu, registry shards, backlog.mu and feedsMu are leaves. No lock is held while writing to a socket or calling a plugin.
+// Only interest.mu, which orders a channel's own calls, is held while calling a broker. Each goroutine and
+// each request takes part in Hub.work, which Close waits for.
+package pusherhub

@@ -1,0 +1,100 @@
+package pusherhub
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// drainSlice is the pace at which a drain closes sockets: one slice of them, then a pause.
+	drainSlice = 50 * time.Millisecond
+
+	// drainTail is how many sockets are asked to come back at once (4200); a crowd above that is asked to wait a moment (4100).
+	drainTail = 10_000
+)
+
+// Drain ends the hub's service without a stampede: new sockets are refused with 4100, open ones are
+// closed with 4200 in even slices over the settings' drain time (a few sockets take less), in no particular order. The HTTP API keeps working.
+// It returns when the last close frame is queued, or early with ctx's error.
+func (h *Hub) Drain(ctx context.Context) error {
+	h.draining.Store(true)
+	var crowd []*conn
+	h.eachState(func(s *appState) { crowd = append(crowd, s.conns.all()...) })
+	s := h.settings.Load()
+	if len(crowd) == 0 || s == nil {
+		return nil
+	}
+	slices := max(min(int(s.drain/drainSlice), len(crowd)), 1) // a few sockets are no stampede
+	ticker := time.NewTicker(drainSlice)
+	defer ticker.Stop()
+	closed := 0
+	for i := 1; i <= slices; i++ {
+		// rounded up: a lone socket, which endangers nobody, does not hold up the exit for the whole time
+		for ; closed < (len(crowd)*i+slices-1)/slices; closed++ {
+			if closed < drainTail {
+				crowd[closed].close(errRestarting)
+			} else {
+				crowd[closed].close(errDraining)
+			}
+		}
+		if closed == len(crowd) {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Close closes every socket that is left with 4200, waits for everything that the hub runs, and closes
+// the broker. The hub serves nothing afterwards.
+func (h *Hub) Close() error {
+	h.draining.Store(true)
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.closed = true
+	h.mu.Unlock()
+	h.eachState(func(s *appState) {
+		for _, c := range s.conns.all() {
+			c.close(errRestarting)
+		}
+	})
+	h.work.Wait()
+	h.stopTimers()
+	h.closeFeeds()
+	if b := h.current.Load(); b != nil {
+		return (*b).Close()
+	}
+	return nil
+}
+
+// stopTimers ends the timers of cached events, held counts and users who may come back. Nothing else runs any more.
+func (h *Hub) stopTimers() {
+	h.eachState(func(s *appState) {
+		s.eachChannel(func(ch *channel) {
+			ch.mu.Lock()
+			if ch.countDue != nil {
+				ch.countDue.Stop()
+			}
+			ch.mu.Unlock()
+			ch.outMu.Lock()
+			if ch.cached.timer != nil {
+				ch.cached.timer.Stop()
+			}
+			ch.outMu.Unlock()
+		})
+		s.users.mu.Lock()
+		for _, u := range s.users.byID {
+			if u.hold != nil {
+				u.hold.Stop()
+			}
+		}
+		s.users.mu.Unlock()
+	})
+}

@@ -1,0 +1,43 @@
+package pusherhub
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Vectors returns a section of the test vectors to tests outside of the package.
+var Vectors = vectors[FrameVector]
+
+// FrameVector is a frame of the test vectors.
+type FrameVector struct {
+	ID, Note string
+	What     string
+	Frame    string
+	Client   string  `json:"client_frame"`
+	Server   *string `json:"server_frame"`
+}
+
+// ServeAs is Serve for a handshake to a known app, whose socket gets an id of the test's choice: vectors are signed for
+// one.
+func (h *Hub) ServeAs(w http.ResponseWriter, r *http.Request, appID, socketID string) error {
+	settings := h.settings.Load()
+	app, err := settings.appByID(r.Context(), appID, true)
+	if err != nil {
+		return err
+	}
+	c := &conn{hub: h, id: socketID, lastRead: time.Now()}
+	var refusal *CloseError
+	if c.state, refusal = h.reserve(settings, app); refusal != nil {
+		return refusal
+	}
+	if c.ws, err = websocket.Accept(hijacker{w, c}, r, nil); err != nil {
+		return err
+	}
+	c.ws.SetReadLimit(-1)
+	h.enter()
+	c.establish(app)
+	go c.serve()
+	return nil
+}

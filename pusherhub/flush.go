@@ -1,0 +1,96 @@
+package pusherhub
+
+import (
+	"net"
+	"sync"
+)
+
+// flush writes until the queue is empty, however long the peer takes. Who was told pushedIdle calls it, or flushNow.
+func (q *sendQueue) flush() {
+	w := writers.Get().(*writer)
+	defer writers.Put(w)
+	for q.take(w) {
+		if err := w.writeTo(q.nc); err != nil {
+			q.fail()
+			return
+		}
+	}
+}
+
+// flushNow writes what the kernel takes at once and reports whether that was all. If not, the
+// caller still has the flusher's place and must start flush.
+func (q *sendQueue) flushNow(w *writer) (all bool) {
+	for q.take(w) {
+		chunk := w.join()
+		n, err := w.tryWrite(q.raw, chunk)
+		if err != nil {
+			q.fail()
+			return true
+		}
+		if n < len(chunk) {
+			rest := chunk[n:]
+			if len(w.parts) > 1 {
+				rest = append([]byte(nil), rest...) // the joined chunk is scratch space, a frame is not
+			}
+			q.keepRest(rest)
+			return false
+		}
+	}
+	return true
+}
+
+// writer holds a flusher's scratch space. Idle sockets have none.
+type writer struct {
+	parts  net.Buffers
+	joined []byte
+	size   int
+
+	// For tryWrite, whose callback is made once so that a write allocates nothing.
+	callback func(fd uintptr) bool
+	pending  []byte
+	written  int
+	err      error
+}
+
+var writers = sync.Pool{New: func() any {
+	w := new(writer)
+	w.callback = w.writeOnce
+	return w
+}}
+
+func (w *writer) reset() {
+	clear(w.parts)
+	w.parts, w.joined, w.size = w.parts[:0], w.joined[:0], 0
+}
+
+func (w *writer) add(wire []byte) {
+	if len(wire) > 0 {
+		w.parts = append(w.parts, wire)
+		w.size += len(wire)
+	}
+}
+
+// join returns all parts as one slice.
+func (w *writer) join() []byte {
+	if len(w.parts) == 1 {
+		return w.parts[0]
+	}
+	for _, p := range w.parts {
+		w.joined = append(w.joined, p...)
+	}
+	return w.joined
+}
+
+// writeTo writes all parts in one go: one system call, and one record with TLS.
+func (w *writer) writeTo(nc net.Conn) error {
+	_, err := nc.Write(w.join())
+	return err
+}
+
+// closeNow closes the socket without a word: a TLS close_notify would wait for a peer that does not read.
+func closeNow(nc net.Conn) {
+	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = t.NetConn()
+	}
+	_ = nc.Close()
+}

@@ -1,0 +1,67 @@
+package pusherhub
+
+import (
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+)
+
+// frame is one WebSocket frame as it goes over the wire: built once, immutable, and shared by
+// all sockets that get it. Frames of a server carry no mask, so the bytes are the same for all.
+type frame struct {
+	wire []byte
+}
+
+const (
+	opText  = 0x1
+	opClose = 0x8
+	opPing  = 0x9
+
+	finalFrame = 0x80
+	maxHeader  = 10
+
+	// maxCloseReason is what a close frame has room for beside its code.
+	maxCloseReason = 123
+)
+
+// newFrame wraps a text payload.
+func newFrame(payload []byte) *frame {
+	return &frame{appendFrame(make([]byte, 0, maxHeader+len(payload)), opText, payload)}
+}
+
+// appendFrame appends an unmasked, unfragmented frame.
+func appendFrame(dst []byte, opcode byte, payload []byte) []byte {
+	dst = append(dst, finalFrame|opcode)
+	switch n := len(payload); {
+	case n < 126:
+		dst = append(dst, byte(n))
+	case n <= 0xffff:
+		dst = binary.BigEndian.AppendUint16(append(dst, 126), uint16(n))
+	default:
+		dst = binary.BigEndian.AppendUint64(append(dst, 127), uint64(n))
+	}
+	return append(dst, payload...)
+}
+
+// closeFrame is the frame that ends a connection. A reason that is too long is cut at a character's border, and
+// one that is not UTF-8, which a plugin may bring, is mended: browsers fail on it.
+func closeFrame(code int, reason string) []byte {
+	reason = strings.ToValidUTF8(reason, "\ufffd")
+	if len(reason) > maxCloseReason {
+		cut := maxCloseReason
+		for !utf8.RuneStart(reason[cut]) {
+			cut--
+		}
+		reason = reason[:cut]
+	}
+	return appendFrame(nil, opClose, append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...))
+}
+
+// pingFrame is the server's probe, the same for every socket.
+var pingFrame = appendFrame(nil, opPing, nil)
+
+// pongTextFrame answers every pusher:ping; textPingFrame is the probe of the option text_ping.
+var (
+	pongTextFrame = newFrame(eventPayload(eventPong, "", "{}"))
+	textPingFrame = newFrame(eventPayload(eventPing, "", "{}"))
+)

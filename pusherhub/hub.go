@@ -1,0 +1,243 @@
+package pusherhub
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+)
+
+// Hub holds the sockets, channels and users of any number of apps. Its settings come and go with
+// [Hub.Apply]; what it holds stays.
+type Hub struct {
+	settings atomic.Pointer[Settings] // nil before the first Apply
+	draining atomic.Bool
+	counters counters
+
+	mu     sync.Mutex // first in the lock order
+	closed bool       // guarded by mu
+	work   sync.WaitGroup
+
+	applyMu sync.Mutex             // one Apply at a time
+	current atomic.Pointer[Broker] // changed under applyMu
+
+	statesMu sync.RWMutex
+	states   map[string]*appState // guarded by statesMu, by app id
+
+	feedsMu     sync.Mutex
+	feeds       map[Observer]*observerFeed // guarded by feedsMu
+	retired     []*observerFeed            // guarded by feedsMu
+	feedsClosed bool                       // guarded by feedsMu
+}
+
+// New returns a hub without settings: until the first Apply nothing is served.
+func New() *Hub {
+	return &Hub{states: make(map[string]*appState), feeds: make(map[Observer]*observerFeed)}
+}
+
+// Apply takes new settings. Open sockets stay, with the new limits and secrets; those of apps that are gone are
+// closed with 4001, of apps that are disabled with 4003. The first Apply opens the broker, later ones exchange it
+// if the settings bring another. With an error, the old settings stay.
+func (h *Hub) Apply(s *Settings) error {
+	h.applyMu.Lock()
+	defer h.applyMu.Unlock()
+	if !h.enter() {
+		return ErrHubClosed
+	}
+	defer h.leave()
+	if err := h.useBroker(s); err != nil {
+		return err
+	}
+	h.settings.Store(s)
+	apps, all := s.listed()
+	known := make(map[string]bool, len(apps))
+	keep := make(map[Observer]bool)
+	for _, app := range apps {
+		known[app.ID()] = true
+		for _, observer := range app.hooks.observers {
+			keep[observer] = true
+		}
+	}
+	for _, app := range apps {
+		if state := h.state(app.ID()); state != nil {
+			state.use(app)
+		}
+	}
+	if all {
+		h.dropStates(known)
+		h.retireFeeds(keep)
+	}
+	return nil
+}
+
+// useBroker makes the settings' broker the hub's. The caller holds applyMu.
+func (h *Hub) useBroker(s *Settings) error {
+	old := h.current.Load()
+	next := s.broker
+	if next == nil {
+		if old != nil {
+			if _, isMemory := (*old).(*MemoryBroker); isMemory {
+				return nil
+			}
+		}
+		next = NewMemoryBroker()
+	}
+	if old != nil && *old == next {
+		return nil
+	}
+	if err := next.Open(context.Background(), node{h}); err != nil {
+		return fmt.Errorf("opening the broker: %w", err)
+	}
+	if old == nil {
+		h.current.Store(&next)
+		return nil
+	}
+	h.moveInterest(next, false)
+	h.current.Store(&next)
+	h.moveInterest(next, true)
+	if err := (*old).Close(); err != nil {
+		s.log.Error("closing the previous broker", zap.Error(err))
+	}
+	return nil
+}
+
+// broker returns the hub's broker. Before the first Apply it is one that is closed.
+func (h *Hub) broker() Broker {
+	if b := h.current.Load(); b != nil {
+		return *b
+	}
+	return closedBroker
+}
+
+var closedBroker = NewMemoryBroker()
+
+// logger returns the log of the current settings.
+func (h *Hub) logger() *zap.Logger {
+	if s := h.settings.Load(); s != nil {
+		return s.log
+	}
+	return zap.NewNop()
+}
+
+// stateOf returns the live side of an app, made if need be. An app that its source has changed brings
+// its new settings along, unless it comes from a configuration that is not, or no longer, applied.
+func (h *Hub) stateOf(s *Settings, app *App) *appState {
+	state := h.state(app.ID())
+	if state == nil {
+		h.statesMu.Lock()
+		if state = h.states[app.ID()]; state == nil {
+			state = &appState{hub: h, id: app.ID()}
+			state.app.Store(app)
+			h.states[app.ID()] = state
+		}
+		h.statesMu.Unlock()
+	}
+	if state.app.Load() != app && s == h.settings.Load() {
+		state.use(app)
+	}
+	return state
+}
+
+// state returns the live side of an app if it has one.
+func (h *Hub) state(id string) *appState {
+	h.statesMu.RLock()
+	defer h.statesMu.RUnlock()
+	return h.states[id]
+}
+
+// eachState calls visit for every app that has a live side, without a lock held.
+func (h *Hub) eachState(visit func(*appState)) {
+	h.statesMu.RLock()
+	list := make([]*appState, 0, len(h.states))
+	for _, state := range h.states {
+		list = append(list, state)
+	}
+	h.statesMu.RUnlock()
+	for _, state := range list {
+		visit(state)
+	}
+}
+
+// use makes app the current settings of the live side and closes its sockets if the app is disabled.
+func (s *appState) use(app *App) {
+	s.app.Store(app)
+	if app.enabled() {
+		s.closed.Store(nil)
+		return
+	}
+	s.closeAll(errAppDisabled)
+}
+
+// dropStates closes the sockets of apps that are not known any more and forgets the apps.
+func (h *Hub) dropStates(known map[string]bool) {
+	h.statesMu.Lock()
+	var gone []*appState
+	for id, state := range h.states {
+		if !known[id] {
+			gone = append(gone, state)
+			delete(h.states, id)
+		}
+	}
+	h.statesMu.Unlock()
+	for _, state := range gone {
+		state.closeAll(errNoSuchApp)
+	}
+}
+
+// closeAll closes every socket of the app, and those that are just being established.
+func (s *appState) closeAll(e *CloseError) {
+	s.closed.Store(e)
+	for _, c := range s.conns.all() {
+		c.close(e)
+	}
+}
+
+// closeForState closes a socket that became known while the others were being closed.
+func (c *conn) closeForState() {
+	if e := c.state.closed.Load(); e != nil {
+		c.close(e)
+		return
+	}
+	c.close(errDraining)
+}
+
+// enter takes part in the hub's work, which Close waits for, and reports false when the hub is closed. leave ends it.
+func (h *Hub) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	h.work.Add(1)
+	return true
+}
+
+// hold takes part for a goroutine of somebody who has entered.
+func (h *Hub) hold() { h.work.Add(1) }
+
+func (h *Hub) leave() { h.work.Done() }
+
+// node is the hub as its broker sees it.
+type node struct{ hub *Hub }
+
+// Deliver queues m for the local subscribers of its channel.
+func (n node) Deliver(m *Message) {
+	if !n.hub.enter() {
+		return
+	}
+	defer n.hub.leave()
+	n.hub.deliver(m)
+}
+
+// Execute carries out a command on the local sockets.
+func (n node) Execute(c Command) {
+	if !n.hub.enter() {
+		return
+	}
+	defer n.hub.leave()
+	if c.Name == CommandTerminate {
+		n.hub.terminate(c.App, c.UserID)
+	}
+}

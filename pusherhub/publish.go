@@ -1,0 +1,117 @@
+package pusherhub
+
+import (
+	"context"
+	"errors"
+)
+
+// event is one event of the HTTP API, checked, on its way to its channels.
+type event struct {
+	name     string
+	data     string
+	channels []string // without repetition
+	except   string   // socket id; empty: none
+	info     string   // attributes asked for, comma-separated
+}
+
+// errBacklog says that the app's backlog stayed full.
+var errBacklog = errors.New("the app's backlog is full")
+
+// publish sends events in order. Hooks are asked about all of them before the first is sent.
+func (h *Hub) publish(ctx context.Context, state *appState, app *App, events []event) error {
+	messages := make([]*Message, 0, len(events))
+	bytes := 0
+	for _, e := range events {
+		for _, channel := range e.channels {
+			r, refused := app.hooks.publish(ctx, h, PublishRequest{App: app.ID(), Channel: channel, SocketID: e.except, Event: e.name, Data: e.data})
+			if refused != nil {
+				return refused
+			}
+			m := &Message{App: app.ID(), Channel: channel, Event: r.Event, Except: e.except, Payload: eventPayload(r.Event, channel, r.Data)}
+			if KindOf(channel).Cache {
+				m.Cache = new(r.Data)
+			}
+			messages = append(messages, m)
+			bytes += len(m.Payload)
+		}
+	}
+	if !state.backlog.charge(ctx, bytes) {
+		h.counters.publishesOverBacklog.Add(1)
+		return errBacklog
+	}
+	defer state.backlog.settle(bytes) // deliver has charged its own by then
+	for _, m := range messages {
+		if err := h.broker().Publish(ctx, m); err != nil {
+			h.publishFailed(m.App, m.Channel, err)
+			return err
+		}
+	}
+	h.counters.eventsPublished.Add(uint64(len(messages)))
+	return nil
+}
+
+// publish asks the publish hooks, each of which sees what the one before made of the event.
+func (k hooks) publish(ctx context.Context, h *Hub, r PublishRequest) (PublishRequest, *CloseError) {
+	if len(k.onPublish) == 0 {
+		return r, nil
+	}
+	asked := new(r) // on the heap only if there is somebody to ask
+	for _, hook := range k.onPublish {
+		if err := h.callHook(hook, func() error { return hook.OnPublish(ctx, asked) }); err != nil {
+			return r, h.refusal(hook, err, &CloseError{CodeUnauthorized, "The event was refused."})
+		}
+	}
+	r.Event, r.Data = asked.Event, asked.Data
+	return r, nil
+}
+
+// deliver queues a message for the channel's local subscribers.
+func (h *Hub) deliver(m *Message) {
+	state := h.state(m.App)
+	if state == nil {
+		return
+	}
+	var ch *channel
+	if m.Cache != nil {
+		ch = state.openChannel(m.Channel) // it may have no subscriber yet
+		defer state.unpin(ch)
+	} else if ch = state.channel(m.Channel); ch == nil {
+		return
+	}
+	billed := len(m.Payload)
+	state.backlog.add(billed)
+	if ch.accept(newFrame(m.Payload), state.conns.find(m.Except), billed, m.Cache) {
+		ch.run()
+	}
+}
+
+// terminate closes the sockets of a user on this node: those that are signed in and, if the app wants it, those
+// that are on a presence channel as that user.
+func (h *Hub) terminate(appID, userID string) {
+	state := h.state(appID)
+	if state == nil {
+		return
+	}
+	app := state.app.Load()
+	hit := make(map[*conn]bool)
+	for _, c := range state.users.connsOf(userID) {
+		hit[c] = true
+	}
+	if isOn(app.cfg.TerminateByPresence) {
+		state.eachChannel(func(ch *channel) {
+			ch.mu.Lock()
+			defer ch.mu.Unlock()
+			if ch.members == nil {
+				return
+			}
+			if u := ch.members.byID[userID]; u != nil {
+				for _, s := range u.seats {
+					hit[s.conn] = true
+				}
+			}
+		})
+	}
+	for c := range hit {
+		c.close(&CloseError{app.cfg.TerminateCode, textTerminated})
+	}
+}

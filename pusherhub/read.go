@@ -1,0 +1,179 @@
+package pusherhub
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+	"go.uber.org/zap"
+)
+
+// readBuffers hold the message that is being read; a socket that is silent has none.
+var readBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// serve reads until the connection ends and then undoes everything that the socket did. It is the
+// socket's one goroutine.
+func (c *conn) serve() {
+	defer c.hub.leave()
+	defer c.finish()
+	defer func() {
+		if p := recover(); p != nil {
+			c.hub.logger().Error("socket goroutine panicked", zap.String("socket_id", c.id), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+			c.close(errInternal)
+		}
+	}()
+	if c.state != nil {
+		c.armHeartbeat(time.Now())
+	}
+	for {
+		kind, r, err := c.ws.Reader(context.Background())
+		if err != nil {
+			c.readFailed(err)
+			return
+		}
+		if err := c.readMessage(kind, r); err != nil {
+			c.readFailed(err)
+			return
+		}
+	}
+}
+
+// readMessage reads one message to its end and handles it.
+func (c *conn) readMessage(kind websocket.MessageType, r io.Reader) error {
+	buf := readBuffers.Get().(*[]byte)
+	defer readBuffers.Put(buf)
+	limit := 0
+	if !c.isClosing() {
+		limit = int(c.app().cfg.MaxMessageSize)
+	}
+	text, whole, err := readUpTo(r, (*buf)[:0], limit)
+	*buf = text
+	switch {
+	case err != nil:
+		return err
+	case !whole:
+		c.sayLast(nil, closeFrame(int(websocket.StatusMessageTooBig), textMessageTooLarge), false)
+		_, err := io.Copy(io.Discard, r)
+		return err
+	case c.isClosing():
+		return nil
+	case kind == websocket.MessageBinary:
+		c.binary()
+	case !utf8.Valid(text):
+		c.sayLast(nil, closeFrame(int(websocket.StatusInvalidFramePayloadData), "Text is not valid UTF-8"), false)
+	default:
+		c.handle(text)
+	}
+	return nil
+}
+
+// readUpTo reads r to its end into buf, or reports that it holds more than limit bytes.
+func readUpTo(r io.Reader, buf []byte, limit int) (text []byte, whole bool, err error) {
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):min(cap(buf), limit+1)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case len(buf) > limit:
+			return buf, false, nil
+		case err == io.EOF:
+			return buf, true, nil
+		case err != nil:
+			return buf, false, err
+		}
+	}
+}
+
+// binary answers the first binary frame with an error; who goes on is not a Pusher client.
+func (c *conn) binary() {
+	if c.binarySeen {
+		c.sayLast(nil, closeFrame(int(websocket.StatusUnsupportedData), textBinary), false)
+		return
+	}
+	c.binarySeen = true
+	c.sendError(CodeReconnect, textBinary, "")
+}
+
+// handle acts on one frame from the client.
+func (c *conn) handle(text []byte) {
+	c.hub.counters.messagesReceived.Add(1)
+	m, err := decodeClientMessage(text)
+	if err != nil {
+		if c.withinRate() {
+			c.invalidMessage()
+		}
+		return
+	}
+	switch string(m.event) {
+	case eventPing:
+		c.send(pongTextFrame)
+		return
+	case eventPong:
+		return
+	}
+	if !c.withinRate() {
+		return
+	}
+	switch event := string(m.event); {
+	case event == eventSubscribe:
+		c.subscribe(m)
+	case event == eventUnsubscribe:
+		c.unsubscribe(m)
+	case event == eventSignin:
+		c.signin(m)
+	case strings.HasPrefix(event, prefixClientEvent):
+		c.clientEvent(m)
+	case strings.HasPrefix(event, prefixPusher) && c.app().reverb():
+		c.invalidMessage()
+	case !c.app().reverb():
+		c.sendError(CodeReconnect, fmt.Sprintf(textUnsupportedEvent, event), "")
+	}
+}
+
+// withinRate applies Reverb's limiter, which counts everything but pings and pongs.
+func (c *conn) withinRate() bool {
+	app := c.app()
+	if app.rateAttempts == 0 || c.messages.allow(time.Now(), app.rateAttempts, app.rateDecay) {
+		return true
+	}
+	if app.rateTerminate {
+		c.close(errRateLimit)
+	} else {
+		c.sendError(CodeClientEventRejected, textRateLimit, "")
+	}
+	return false
+}
+
+// readFailed ends a connection that cannot be read any more. What the peer still sends is read
+// and dropped: closing on unread bytes would reset the connection before the peer has read our last words.
+func (c *conn) readFailed(err error) {
+	if websocket.CloseStatus(err) != -1 {
+		return // the peer's close frame; the library has answered it
+	}
+	c.sayLast(nil, closeFrame(int(websocket.StatusProtocolError), "Protocol error"), false)
+	var scratch [512]byte
+	for {
+		if _, err := c.nc.Read(scratch[:]); err != nil {
+			return
+		}
+	}
+}
+
+// finish leaves everything that the socket was part of and closes it.
+func (c *conn) finish() {
+	if c.state != nil {
+		c.leaveAll()
+	}
+	c.sayLast(nil, nil, false) // what is queued may still go out, within closeTimeout
+	c.queue.wait()
+	_ = c.ws.CloseNow()
+	_ = c.nc.Close()
+}

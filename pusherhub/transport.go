@@ -1,0 +1,132 @@
+package pusherhub
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+// transport is the net.Conn that coder/websocket works on. The library does the
+// handshake, reads, and answers control frames; data frames never pass through it, so what it writes are control frames,
+// each whole in one Write, and they join the socket's queue. Reading keeps the heartbeat: there is no timer per socket, only the read deadline.
+type transport struct {
+	c *conn
+}
+
+// probeTimeout is how long a peer may stay silent after the server's ping.
+const probeTimeout = 30 * time.Second
+
+var errHeartbeat = errors.New("no sign of life")
+
+// Read reads from the socket. Silence first brings a ping, then the end.
+func (t transport) Read(p []byte) (int, error) {
+	c := t.c
+	if len(c.early) > 0 {
+		n := copy(p, c.early)
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
+	}
+	for {
+		n, err := c.nc.Read(p)
+		if n > 0 {
+			c.lastRead, c.probed = time.Now(), false
+			return n, nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return 0, err
+		}
+		if !c.deadlinePassed() {
+			return 0, errHeartbeat
+		}
+	}
+}
+
+// Write takes a control frame from the library: pings and pongs, or a close frame,
+// behind which nothing may follow.
+func (t transport) Write(p []byte) (int, error) {
+	c := t.c
+	if len(p) > 0 && p[0]&0x0f == opClose {
+		c.sayLast(nil, append([]byte(nil), p...), false)
+		return len(p), nil
+	}
+	if c.queue.pushControl(p) == pushedIdle {
+		c.startFlush()
+	}
+	return len(p), nil
+}
+
+// Close does nothing: the library closes as soon as it has handed over its close frame, which may still wait. The conn closes
+// the socket when it is done.
+func (t transport) Close() error { return nil }
+
+func (t transport) LocalAddr() net.Addr              { return t.c.nc.LocalAddr() }
+func (t transport) RemoteAddr() net.Addr             { return t.c.nc.RemoteAddr() }
+func (t transport) SetDeadline(time.Time) error      { return nil }
+func (t transport) SetReadDeadline(time.Time) error  { return nil }
+func (t transport) SetWriteDeadline(time.Time) error { return nil }
+
+var _ io.ReadWriteCloser = transport{}
+
+// armHeartbeat sets the read deadline to the next moment at which deadlinePassed has something to
+// decide. A socket that is closing keeps the deadline it got then.
+func (c *conn) armHeartbeat(now time.Time) {
+	next := c.lastRead.Add(c.silence())
+	if c.probed {
+		next = c.probedAt.Add(probeTimeout)
+	}
+	if !c.authorizeBy.IsZero() && c.authorizeBy.Before(next) {
+		next = c.authorizeBy
+	}
+	if !next.After(now) {
+		next = now.Add(time.Millisecond)
+	}
+	c.deadlineMu.Lock()
+	defer c.deadlineMu.Unlock()
+	if !c.closing {
+		_ = c.nc.SetReadDeadline(next)
+	}
+}
+
+// deadlinePassed decides what an expired read deadline means. It reports whether reading goes on.
+func (c *conn) deadlinePassed() bool {
+	if c.isClosing() {
+		return false
+	}
+	now := time.Now()
+	if !c.authorizeBy.IsZero() && !now.Before(c.authorizeBy) {
+		c.close(errAuthorizationLate)
+		return true
+	}
+	switch {
+	case c.probed && now.Sub(c.probedAt) >= probeTimeout:
+		c.hub.counters.pongTimeouts.Add(1)
+		c.closePongTimeout()
+		return true
+	case !c.probed && now.Sub(c.lastRead) >= c.silence():
+		c.probe(now)
+	}
+	c.armHeartbeat(now)
+	return true
+}
+
+// probe sends the ping that every client library answers by itself.
+func (c *conn) probe(now time.Time) {
+	c.probed, c.probedAt = true, now
+	if isOn(c.app().cfg.TextPing) {
+		c.send(textPingFrame)
+	}
+	if c.queue.pushControl(pingFrame) == pushedIdle {
+		c.startFlush()
+	}
+}
+
+// silence is the time without a sign of life after which this socket is probed: the app's
+// ping_interval, up to a tenth more or less, so that a crowd that came at once is not probed at once.
+func (c *conn) silence() time.Duration {
+	interval := time.Duration(c.app().cfg.PingInterval)
+	return interval + time.Duration(int64(interval)/1000*int64(c.jitter))
+}

@@ -1,0 +1,219 @@
+package pusherhub
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+	"go.uber.org/zap"
+)
+
+// isUpgrade reports whether r asks for a WebSocket over HTTP/1.1.
+func isUpgrade(r *http.Request) bool {
+	return r.Method == http.MethodGet && headerHasToken(r.Header, "Connection", "upgrade") && headerHasToken(r.Header, "Upgrade", "websocket")
+}
+
+// isExtendedConnect reports whether r asks for a WebSocket over HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220).
+func isExtendedConnect(r *http.Request) bool {
+	return r.Method == http.MethodConnect && (r.Proto == "websocket" || r.Header.Get(":protocol") == "websocket")
+}
+
+func headerHasToken(h http.Header, name, token string) bool {
+	for _, line := range h.Values(name) {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// upgrade answers a WebSocket handshake. A client that is refused is told so on the open
+// socket: browsers hide the status of a failed handshake from their code.
+func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Settings, key string) {
+	if !h.enter() {
+		plainText(w, http.StatusServiceUnavailable, "The server is shutting down.")
+		return
+	}
+	established := false
+	defer func() {
+		if !established {
+			h.leave()
+		}
+	}()
+	switch version := r.Header.Get("Sec-WebSocket-Version"); version {
+	case "13":
+	case "": // a hand-written curl line; what it means is clear
+		r = r.Clone(r.Context())
+		r.Header.Set("Sec-WebSocket-Version", "13")
+	default:
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		plainText(w, http.StatusUpgradeRequired, "WebSocket version "+strconv.Quote(version)+" is not supported, 13 is.")
+		return
+	}
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+		plainText(w, http.StatusBadRequest, "A WebSocket handshake has no body.")
+		return
+	}
+
+	query := r.URL.Query()
+	c := &conn{hub: h, jitter: int8(rand.IntN(201) - 100), lastRead: time.Now()} //nolint:gosec // spreads load, guards nothing
+	c.protocol, _ = strconv.Atoi(query.Get("protocol"))
+	app, refusal := h.admit(r, site, s, key, query)
+	if refusal == nil {
+		c.id = newSocketID()
+		refusal = app.hooks.connect(r.Context(), h, &ConnectRequest{
+			App: app.ID(), SocketID: c.id, ClientIP: site.clientIP(r),
+			Origin: r.Header.Get("Origin"), UserAgent: r.UserAgent(),
+		})
+	}
+	if refusal == nil {
+		c.state, refusal = h.reserve(s, app)
+	}
+
+	ws, err := websocket.Accept(hijacker{w, c}, r, &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // the app's own origin list has decided
+		CompressionMode:    websocket.CompressionDisabled,
+		Subprotocols:       chooseSubprotocol(r.Header),
+	})
+	if err != nil {
+		if c.state != nil {
+			h.release(c.state)
+		}
+		if c.nc != nil {
+			_ = c.nc.Close()
+		}
+		h.logger().Debug("WebSocket handshake failed", zap.Error(err))
+		return
+	}
+	ws.SetReadLimit(-1) // readMessage keeps the app's limit and answers in its own words
+	c.ws = ws
+	established = true
+	if refusal != nil {
+		h.counters.connectionsRefused.Add(1)
+		c.id, c.state = "", nil
+		c.close(refusal)
+	} else {
+		c.establish(app)
+	}
+	go c.serve() //nolint:gosec // a socket outlives its request
+}
+
+// admit runs the checks that need no state, in the order of the protocol.
+func (h *Hub) admit(r *http.Request, site Site, s *Settings, key string, query url.Values) (*App, *CloseError) {
+	if h.draining.Load() {
+		return nil, errDraining
+	}
+	app, err := s.appByKey(r.Context(), key, false)
+	switch {
+	case errors.Is(err, ErrAppNotFound):
+		return nil, errNoSuchApp
+	case err != nil:
+		h.logger().Error("looking up app by key", zap.String("key", key), zap.Error(err))
+		return nil, errOverCapacity
+	case !app.enabled():
+		return nil, errAppDisabled
+	case isOn(app.cfg.TLSOnly) && !site.secure(r):
+		return nil, errTLSOnly
+	case !app.originAllowed(r.Header.Get("Origin")):
+		return nil, errOriginNotAllowed
+	case isOn(app.cfg.StrictProtocol):
+		if refusal := checkProtocol(query); refusal != nil {
+			return nil, refusal
+		}
+	}
+	return app, nil
+}
+
+// reserve takes a place among the app's and the node's connections; release gives it back.
+func (h *Hub) reserve(s *Settings, app *App) (*appState, *CloseError) {
+	state := h.stateOf(s, app)
+	if n := state.connections.Add(1); app.cfg.MaxConnections.exceeded(int(n)) {
+		state.connections.Add(-1)
+		return nil, errOverQuota
+	}
+	if n := h.counters.connections.Add(1); s.maxConns.exceeded(int(n)) {
+		h.release(state)
+		return nil, errOverCapacity
+	}
+	return state, nil
+}
+
+func (h *Hub) release(state *appState) {
+	state.connections.Add(-1)
+	h.counters.connections.Add(-1)
+}
+
+// establish makes the socket known and greets it.
+func (c *conn) establish(app *App) {
+	c.subs = make(map[string]*subscription)
+	if isOn(app.cfg.UserAuthentication) {
+		c.authorizeBy = time.Now().Add(time.Duration(app.cfg.UserAuthenticationTimeout))
+	}
+	c.hub.counters.connectionsTotal.Add(1)
+	c.sendPayload(establishedPayload(c.id, int(time.Duration(app.cfg.ActivityTimeout)/time.Second)))
+	c.state.conns.add(c)
+	if c.hub.draining.Load() || c.state.closed.Load() != nil {
+		c.closeForState() // it came while the others were being closed
+	}
+	c.observe(Observation{Type: Connected, SocketID: c.id})
+}
+
+// checkProtocol applies the option strict_protocol.
+func checkProtocol(query url.Values) *CloseError {
+	if !query.Has("protocol") {
+		return errNoProtocol
+	}
+	if n, err := strconv.Atoi(query.Get("protocol")); err != nil || n < 4 || n > 7 {
+		return errUnsupportedProtocol
+	}
+	if version := query.Get("version"); version != "" && !strings.ContainsAny(version[:1], "0123456789") {
+		return errInvalidVersion
+	}
+	return nil
+}
+
+// chooseSubprotocol picks the one offered sub-protocol that the answer repeats: Swift
+// clients and browsers give up without it.
+func chooseSubprotocol(h http.Header) []string {
+	var first string
+	for _, line := range h.Values("Sec-WebSocket-Protocol") {
+		for offered := range strings.SplitSeq(line, ",") {
+			offered = strings.TrimSpace(offered)
+			if strings.HasPrefix(offered, subprotocolPrefix) {
+				return []string{offered}
+			}
+			if first == "" {
+				first = offered
+			}
+		}
+	}
+	if first == "" {
+		return nil
+	}
+	return []string{first}
+}
+
+// connect asks the connect hooks.
+func (k hooks) connect(ctx context.Context, h *Hub, r *ConnectRequest) *CloseError {
+	for _, hook := range k.onConnect {
+		if err := h.callHook(hook, func() error { return hook.OnConnect(ctx, r) }); err != nil {
+			e := h.refusal(hook, err, errConnectRefused)
+			if e.Code < 4000 || e.Code > 4299 { // no client would come back after another
+				e = &CloseError{CodeUnauthorized, e.Reason}
+			}
+			return e
+		}
+	}
+	return nil
+}
+
+var errConnectRefused = &CloseError{CodeUnauthorized, "Connection refused"}

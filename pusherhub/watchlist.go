@@ -1,0 +1,73 @@
+package pusherhub
+
+import "slices"
+
+// watch replaces a socket's watchlist and tells it who of these is online and who is not.
+func (us *users) watch(c *conn, ids []string) {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	us.unwatch(c)
+	var online, offline []string
+	for _, id := range ids {
+		u := us.get(id)
+		u.watchers = append(u.watchers, c)
+		if u.online() {
+			online = append(online, id)
+		} else {
+			offline = append(offline, id)
+		}
+	}
+	c.watchlist = ids
+	if payload := watchlistPayload(online, offline); payload != nil {
+		c.sendPayload(payload)
+	}
+}
+
+// unwatch drops a socket's watchlist. The caller holds mu.
+func (us *users) unwatch(c *conn) {
+	for _, id := range c.watchlist {
+		u := us.byID[id]
+		u.watchers = slices.DeleteFunc(u.watchers, func(other *conn) bool { return other == c })
+		us.tidy(u)
+	}
+	c.watchlist = nil
+}
+
+// tellWatchers sends one frame to everybody who watches the user. The caller holds mu.
+func (u *user) tellWatchers(payload []byte) {
+	f := newFrame(payload)
+	for _, c := range u.watchers {
+		c.send(f)
+	}
+}
+
+// decodeWatchlist reads the watchlist of user_data: strings or numbers, without repetition. Ids beyond
+// the first 100 are cut off.
+func decodeWatchlist(userData []byte) (ids []string, cut bool) {
+	var list []byte
+	if err := scanObject(userData, func(name, value []byte) error {
+		if string(name) == "watchlist" {
+			list = value
+		}
+		return nil
+	}); err != nil || isNull(list) {
+		return nil, false
+	}
+	seen := make(map[string]bool)
+	_ = scanArray(list, func(value []byte) error {
+		id, ok := stringValue(value)
+		if isNumber(value) {
+			id, ok = value, true
+		}
+		switch {
+		case !ok || len(id) == 0 || seen[string(id)]:
+		case len(ids) == maxWatchlist:
+			cut = true
+		default:
+			seen[string(id)] = true
+			ids = append(ids, string(id))
+		}
+		return nil
+	})
+	return ids, cut
+}
