@@ -1,0 +1,199 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/onecharge/pusherhub/pusherhub"
+	"go.uber.org/zap"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// defaultDrain leaves room for php-fpm within the 10 s after which Docker kills.
+const defaultDrain = 6 * time.Second
+
+// build makes the settings of a hub of its config. It loads guests and reads placeholders and
+// the environment, but dials nobody: the hub opens its broker when the settings go live.
+func (c *configuredHub) build(ctx caddy.Context, cfg HubConfig, env environment, log *zap.Logger) error {
+	settings, err := c.settingsOf(ctx, cfg, env, log.With(zap.String("hub", c.name)))
+	if err != nil {
+		return fmt.Errorf("hub %q: %w", c.name, err)
+	}
+	c.settings = settings
+	return nil
+}
+
+func (c *configuredHub) settingsOf(ctx caddy.Context, cfg HubConfig, env environment, log *zap.Logger) (*pusherhub.Settings, error) {
+	if d := cfg.Defaults; d.ID != "" || d.Key != "" || d.Secret != "" || d.PreviousSecrets != nil {
+		return nil, errors.New("defaults: found id, key or secret, which belong to one app: move them into apps")
+	}
+	defaults, err := resolve(cfg.Defaults)
+	if err != nil {
+		return nil, fmt.Errorf("defaults: %w", err)
+	}
+	plugins, err := loadPlugins(ctx, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	maker := appMaker{defaults: defaults, plugins: plugins}
+
+	for _, app := range cfg.Apps {
+		made, err := maker.fromConfig(ctx, *app)
+		if err != nil {
+			return nil, err
+		}
+		c.apps = append(c.apps, made)
+	}
+	if len(c.apps) == 0 && cfg.AppSourceRaw == nil {
+		made, err := maker.fromEnvironment(env)
+		if err != nil {
+			return nil, err
+		}
+		c.apps = append(c.apps, made)
+	}
+	listed := slices.Clip(c.apps)
+
+	if cfg.AppSourceRaw != nil {
+		c.late = newLateBuilder(ctx, maker)
+	}
+	source, err := loadAppSource(ctx, &cfg, c.late.build)
+	if err != nil {
+		return nil, err
+	}
+	if lister, ok := source.(pusherhub.AppLister); ok {
+		c.apps = append(c.apps, lister.Apps()...)
+	}
+
+	if cfg.BrokerRaw, err = brokerConfig(cfg.BrokerRaw, env); err != nil {
+		return nil, err
+	}
+	id, makeBroker, err := loadBroker(ctx, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.brokerID = id
+	if c.broker = c.pooled.brokerInUse(id); c.broker == nil {
+		if c.broker, err = makeBroker(); err != nil {
+			return nil, err
+		}
+	}
+
+	c.drain = time.Duration(cfg.Drain)
+	if c.drain == 0 {
+		c.drain = defaultDrain
+	}
+	return pusherhub.NewSettings(pusherhub.Config{
+		Apps:           listed,
+		AppSource:      source,
+		Broker:         c.broker,
+		Drain:          pusherhub.Duration(c.drain),
+		MaxConnections: cfg.MaxNodeConnections,
+		Logger:         log,
+	})
+}
+
+// brokerConfig returns the JSON of the broker to load if the config names none.
+func brokerConfig(configured json.RawMessage, env environment) (json.RawMessage, error) {
+	if configured != nil {
+		return configured, nil
+	}
+	scaling, err := env.boolean("REVERB_SCALING_ENABLED")
+	if err != nil {
+		return nil, err
+	}
+	if scaling == nil || !*scaling {
+		return json.RawMessage(`{"broker":"memory"}`), nil
+	}
+	if _, err := caddy.GetModule(brokersNamespace + ".redis"); err != nil {
+		return nil, fmt.Errorf("REVERB_SCALING_ENABLED is true, but this Caddy is built without the redis broker: %s; "+
+			"or, for a single machine, unset REVERB_SCALING_ENABLED or write 'broker memory'", howToAdd("redis"))
+	}
+	return json.RawMessage(`{"broker":"redis"}`), nil
+}
+
+// ownBrokers are the brokers of this repository that are packages of their own.
+var ownBrokers = []string{"redis", "nats"}
+
+// howToAdd says how a broker gets into the build.
+func howToAdd(name string) string {
+	return "add it with xcaddy build --with github.com/onecharge/pusherhub/caddymodule/" + name
+}
+
+// appMaker makes the apps of one hub. Immutable.
+type appMaker struct {
+	defaults pusherhub.AppConfig
+	plugins  []pusherhub.Plugin
+}
+
+// fromConfig makes an app that is written in the config, placeholders and all.
+func (m appMaker) fromConfig(ctx caddy.Context, app App) (*pusherhub.App, error) {
+	cfg, err := resolve(app.AppConfig)
+	if err != nil {
+		return nil, fmt.Errorf("app %q: %w", app.ID, err)
+	}
+	app.AppConfig = cfg
+	return m.fromSource(ctx, app)
+}
+
+// fromSource makes an app that a source found.
+func (m appMaker) fromSource(ctx caddy.Context, app App) (*pusherhub.App, error) {
+	own, err := loadPlugins(ctx, &app)
+	if err != nil {
+		return nil, fmt.Errorf("app %q: %w", app.ID, err)
+	}
+	cfg := app.WithDefaults(m.defaults)
+	cfg.Plugins = slices.Concat(m.plugins, own)
+	return pusherhub.NewApp(cfg)
+}
+
+// fromEnvironment makes the app of the environment.
+func (m appMaker) fromEnvironment(env environment) (*pusherhub.App, error) {
+	cfg, err := env.app(m.defaults)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Plugins = m.plugins
+	return pusherhub.NewApp(cfg)
+}
+
+// lateBuilder makes apps while the config runs. Guests that it loads live in a context of
+// their own, because Caddy's bookkeeping of a config's modules is not safe for concurrent use.
+type lateBuilder struct {
+	maker appMaker
+
+	mu     sync.Mutex
+	ctx    caddy.Context      // guarded by mu
+	cancel context.CancelFunc // guarded by mu; nil once the config is gone
+}
+
+func newLateBuilder(ctx caddy.Context, maker appMaker) *lateBuilder {
+	late := &lateBuilder{maker: maker}
+	late.ctx, late.cancel = caddy.NewContext(ctx)
+	return late
+}
+
+// build is the [AppBuilder] that app sources get.
+func (l *lateBuilder) build(app App) (*pusherhub.App, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cancel == nil {
+		return nil, errors.New("the config of this app source is no longer in use")
+	}
+	return l.maker.fromSource(l.ctx, app)
+}
+
+// close ends the guests that build loaded.
+func (l *lateBuilder) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cancel != nil {
+		l.cancel()
+		l.cancel = nil
+	}
+}

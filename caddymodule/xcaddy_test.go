@@ -1,0 +1,71 @@
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"regexp"
+	"slices"
+	"testing"
+)
+
+// builder has those fields of xcaddy.Builder that xcaddy.json uses.
+type builder struct {
+	CaddyVersion string       `json:"caddy_version"`
+	Plugins      []dependency `json:"plugins"`
+	Replacements []replace    `json:"replacements"`
+}
+
+type dependency struct {
+	PackagePath string `json:"module_path"`
+	Version     string `json:"version"`
+}
+
+type replace struct {
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+// No tool reads xcaddy.json by itself, so nothing but this test would notice that it is out of date.
+func TestXcaddyJSON(t *testing.T) {
+	text, err := os.ReadFile("../xcaddy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	var b builder
+	if err := dec.Decode(&b); err != nil {
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	required := regexp.MustCompile(`github\.com/caddyserver/caddy/v2 (\S+)`).FindSubmatch(mod)
+	if required == nil || b.CaddyVersion != string(required[1]) {
+		t.Errorf("caddy_version is %s, go.mod requires %s", b.CaddyVersion, required)
+	}
+	module := regexp.MustCompile(`(?m)^module (\S+)$`).FindSubmatch(mod)
+	if module == nil || !slices.Contains(b.Replacements, replace{Old: string(module[1]), New: "."}) {
+		t.Errorf("%s is not replaced by this checkout: %+v", module, b.Replacements)
+	}
+
+	// what the checked-in main has and what xcaddy builds are the same
+	main, err := os.ReadFile("caddy/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var imported, plugins []string
+	for _, m := range regexp.MustCompile(`_ "(github\.com/onecharge/[^"]+)"`).FindAllSubmatch(main, -1) {
+		imported = append(imported, string(m[1]))
+	}
+	for _, p := range b.Plugins {
+		plugins = append(plugins, p.PackagePath)
+	}
+	slices.Sort(imported)
+	slices.Sort(plugins)
+	if !slices.Equal(imported, plugins) {
+		t.Errorf("xcaddy.json has %v, caddy/main.go has %v", plugins, imported)
+	}
+}
