@@ -1,0 +1,64 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Demo;
+
+/** The parts of a request that the demo looks at. */
+final class Request
+{
+    /** @param array<string, mixed> $input */
+    private function __construct(
+        public readonly string $method,
+        public readonly string $path,
+        private readonly array $input,
+    ) {
+    }
+
+    public static function current(): self
+    {
+        $input = $_GET + $_POST;
+        if (str_starts_with(strtolower($_SERVER['CONTENT_TYPE'] ?? ''), 'application/json')) {
+            // pusher-js posts forms; native clients often post JSON. Laravel reads both, so does this.
+            $json = json_decode((string) file_get_contents('php://input'), true);
+            $input = is_array($json) ? $json + $input : $input;
+        }
+
+        return new self(
+            $_SERVER['REQUEST_METHOD'] ?? 'GET',
+            rawurldecode((string) parse_url($_SERVER['REQUEST_URI'] ?? '/', PHP_URL_PATH)),
+            $input,
+        );
+    }
+
+    public function text(string $name): string
+    {
+        $value = $this->input[$name] ?? '';
+
+        return is_string($value) ? $value : '';
+    }
+
+    public function number(string $name): ?float
+    {
+        $value = $this->input[$name] ?? null;
+
+        return is_numeric($value) ? (float) $value : null;
+    }
+
+    public function header(string $name): string
+    {
+        return $_SERVER['HTTP_' . strtoupper(strtr($name, '-', '_'))] ?? '';
+    }
+
+    public function cookie(string $name): string
+    {
+        $value = $_COOKIE[$name] ?? '';
+
+        return is_string($value) ? $value : '';
+    }
+
+    public function isSecure(): bool
+    {
+        return ($_SERVER['HTTPS'] ?? '') !== '' && $_SERVER['HTTPS'] !== 'off';
+    }
+}
