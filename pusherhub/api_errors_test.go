@@ -15,16 +15,22 @@ import (
 func TestEventValidation(t *testing.T) {
 	const charset = "The channel name may only hold letters, digits and _ - = @ , . ; characters."
 	for _, c := range []struct{ name, body, reverb, pusher string }{
-		{"empty object", `{}`, `{"name":["The name field is required."],"data":["The data field is required."],` +
-			`"channels":["The channels field is required when channel is not present."],"channel":["The channel field is required when channels is not present."]}`,
-			"The name field is required."},
+		{
+			"empty object", `{}`, `{"name":["The name field is required."],"data":["The data field is required."],` +
+				`"channels":["The channels field is required when channel is not present."],"channel":["The channel field is required when channels is not present."]}`,
+			"The name field is required.",
+		},
 		{"name empty", `{"name":"","data":"1","channel":"c"}`, `{"name":["The name field is required."]}`, "The name field is required."},
 		{"name null", `{"name":null,"data":"1","channel":"c"}`, `{"name":["The name field is required."]}`, "The name field is required."},
 		{"name a number", `{"name":1,"data":"1","channel":"c"}`, `{"name":["The name field must be a string."]}`, "The name field must be a string."},
-		{"name internal", `{"name":"pusher_internal:x","data":"1","channel":"c"}`, `{"name":["The name field must not start with pusher_internal:."]}`,
-			"The name field must not start with pusher_internal:."},
-		{"name of 201 bytes", `{"name":"` + strings.Repeat("e", 201) + `","data":"1","channel":"c"}`,
-			`{"name":["The name field must not be greater than 200 characters."]}`, "The name field must not be greater than 200 characters."},
+		{
+			"name internal", `{"name":"pusher_internal:x","data":"1","channel":"c"}`, `{"name":["The name field must not start with pusher_internal:."]}`,
+			"The name field must not start with pusher_internal:.",
+		},
+		{
+			"name of 201 bytes", `{"name":"` + strings.Repeat("e", 201) + `","data":"1","channel":"c"}`,
+			`{"name":["The name field must not be greater than 200 characters."]}`, "The name field must not be greater than 200 characters.",
+		},
 		{"data missing", `{"name":"e","channel":"c"}`, `{"data":["The data field is required."]}`, "The data field is required."},
 		{"data null", `{"name":"e","data":null,"channel":"c"}`, `{"data":["The data field is required."]}`, "The data field is required."},
 		{"data an object", `{"name":"e","data":{"a":1},"channel":"c"}`, `{"data":["The data field must be a string."]}`, "The data field must be a string."},
@@ -35,16 +41,26 @@ func TestEventValidation(t *testing.T) {
 		{"channel ends in a line", `{"name":"e","data":"1","channel":"a\n"}`, `{"channel":["` + charset + `"]}`, charset},
 		{"channel with #", `{"name":"e","data":"1","channel":"#x"}`, `{"channel":["Channel names starting with # are reserved."]}`, "Channel names starting with # are reserved."},
 		{"channels a string", `{"name":"e","data":"1","channels":"c"}`, `{"channels":["The channels field must be an array."]}`, "The channels field must be an array."},
-		{"channels empty", `{"name":"e","data":"1","channels":[]}`, `{"channels":["The channels field is required when channel is not present."]}`,
-			"The channels field is required when channel is not present."},
-		{"channels with a number and a bad name", `{"name":"e","data":"1","channels":["c",1,"a b"]}`,
-			`{"channels.1":["The channels.1 field must be a string."],"channels.2":["` + charset + `"]}`, "The channels.1 field must be a string."},
-		{"socket_id without a dot", `{"name":"e","data":"1","channel":"c","socket_id":"123"}`,
-			`{"socket_id":["The socket_id field must be two numbers joined by a dot."]}`, "The socket_id field must be two numbers joined by a dot."},
-		{"socket_id ends in a line", `{"name":"e","data":"1","channel":"c","socket_id":"1.2\n"}`,
-			`{"socket_id":["The socket_id field must be two numbers joined by a dot."]}`, "The socket_id field must be two numbers joined by a dot."},
-		{"socket_id a number", `{"name":"e","data":"1","channel":"c","socket_id":1.2}`,
-			`{"socket_id":["The socket_id field must be two numbers joined by a dot."]}`, "The socket_id field must be two numbers joined by a dot."},
+		{
+			"channels empty", `{"name":"e","data":"1","channels":[]}`, `{"channels":["The channels field is required when channel is not present."]}`,
+			"The channels field is required when channel is not present.",
+		},
+		{
+			"channels with a number and a bad name", `{"name":"e","data":"1","channels":["c",1,"a b"]}`,
+			`{"channels.1":["The channels.1 field must be a string."],"channels.2":["` + charset + `"]}`, "The channels.1 field must be a string.",
+		},
+		{
+			"socket_id without a dot", `{"name":"e","data":"1","channel":"c","socket_id":"123"}`,
+			`{"socket_id":["The socket_id field must be two numbers joined by a dot."]}`, "The socket_id field must be two numbers joined by a dot.",
+		},
+		{
+			"socket_id ends in a line", `{"name":"e","data":"1","channel":"c","socket_id":"1.2\n"}`,
+			`{"socket_id":["The socket_id field must be two numbers joined by a dot."]}`, "The socket_id field must be two numbers joined by a dot.",
+		},
+		{
+			"socket_id a number", `{"name":"e","data":"1","channel":"c","socket_id":1.2}`,
+			`{"socket_id":["The socket_id field must be two numbers joined by a dot."]}`, "The socket_id field must be two numbers joined by a dot.",
+		},
 		{"info a list", `{"name":"e","data":"1","channel":"c","info":["user_count"]}`, `{"info":["The info field must be a string."]}`, "The info field must be a string."},
 	} {
 		runCalls(t, "T50 reverb, ", pusherhub.AppConfig{}, []call{{name: c.name, method: "POST", path: "/events", body: c.body, status: 422, answer: c.reverb}})
@@ -80,8 +96,15 @@ func TestAPIErrors(t *testing.T) {
 
 func TestAPIMethods(t *testing.T) {
 	for _, e := range []struct{ path, allow string }{
-		{"/events", "POST"}, {"/batch_events", "POST"}, {"/channels/c/events", "POST"}, {"/users/7/terminate_connections", "POST"},
-		{"/channels", "GET"}, {"/channels/c", "GET"}, {"/channels/presence-c/users", "GET"}, {"/channels/c/stats", "GET"}, {"/connections", "GET"},
+		{"/events", "POST"},
+		{"/batch_events", "POST"},
+		{"/channels/c/events", "POST"},
+		{"/users/7/terminate_connections", "POST"},
+		{"/channels", "GET"},
+		{"/channels/c", "GET"},
+		{"/channels/presence-c/users", "GET"},
+		{"/channels/c/stats", "GET"},
+		{"/connections", "GET"},
 	} {
 		t.Run("T50 405 "+e.path, func(t *testing.T) {
 			s := hubtest.NewServer(t, pusherhub.AppConfig{})

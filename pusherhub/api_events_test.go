@@ -130,7 +130,7 @@ func TestEventDataLimit(t *testing.T) {
 		c := s.Dial(t)
 		c.Subscribe("c")
 		call{
-			method: "POST", path: "/batch_events", body: `{"batch":[{"name":"e","channel":"c","data":"123"},{"name":"e","channel":"c","data":"1234"}]}`,
+			method: "POST", path: "/batch_events", body: `{"batch":[{"name":"e","channel":"c","data":"1234"},{"name":"e","channel":"c","data":"123"}]}`,
 			status: 413, answer: "The data content of this event exceeds the allowed maximum (3 bytes).",
 		}.expect(t, s)
 		c.ExpectQuiet()

@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pusher/pusher-http-go/v5"
-
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/hubtest"
+	"github.com/pusher/pusher-http-go/v5"
 )
 
 // TestGoSDK lets the official Go SDK talk to a hub, both for what it publishes and asks, and for what it signs for clients.
@@ -35,7 +34,8 @@ func TestGoSDK(t *testing.T) {
 			no(t, sdk.TriggerMulti([]string{"c", "d"}, "text", "plain"))
 			a.ExpectRaw(`{"event":"text","channel":"c","data":"plain"}`)
 			b.Expect("text")
-			no(t, sdk.TriggerExclusive("c", "others", "1", a.SocketID))
+			_, err := sdk.TriggerWithParams("c", "others", "1", pusher.TriggerParams{SocketID: &a.SocketID})
+			no(t, err)
 			b.ExpectRaw(`{"event":"others","channel":"c","data":"1"}`)
 			a.ExpectQuiet()
 		})

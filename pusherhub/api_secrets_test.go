@@ -8,12 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onecharge/pusherhub/pusherhub"
+	"github.com/onecharge/pusherhub/pusherhub/hubtest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
-
-	"github.com/onecharge/pusherhub/pusherhub"
-	"github.com/onecharge/pusherhub/pusherhub/hubtest"
 )
 
 // TestNothingSecret makes every kind of failure there is and reads all answers, frames and the whole debug log.

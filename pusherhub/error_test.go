@@ -26,16 +26,31 @@ func TestErrorForm(t *testing.T) {
 		invalid string // answer to what is no JSON
 		member  string // answer to a client event of who is no member
 	}{
-		{"profile reverb", pusherhub.AppConfig{},
-			invalidString, `{"event":"pusher:error","data":"{\"code\":4009,\"message\":\"` + memberReverb + `\"}"}`},
-		{"profile reverb, auto", pusherhub.AppConfig{ErrorData: "auto"},
-			invalidString, `{"event":"pusher:error","data":"{\"code\":4009,\"message\":\"` + memberReverb + `\"}"}`},
-		{"profile reverb, object", pusherhub.AppConfig{ErrorData: "object"},
-			`{"event":"pusher:error","data":{"code":4200,"message":"Invalid message format"}}`, `{"event":"pusher:error","data":{"code":4009,"message":"` + memberReverb + `"}}`},
-		{"profile pusher", pusherhub.AppConfig{Compat: "pusher"},
-			invalidNull, `{"event":"pusher:error","data":{"code":null,"message":"` + memberPusher + `"}}`},
-		{"profile pusher, string", pusherhub.AppConfig{Compat: "pusher", ErrorData: "string"},
-			`{"event":"pusher:error","data":"{\"code\":null,\"message\":\"Invalid message format\"}"}`, `{"event":"pusher:error","data":"{\"code\":null,\"message\":\"` + memberPusher + `\"}"}`},
+		{
+			"profile reverb",
+			pusherhub.AppConfig{},
+			invalidString, `{"event":"pusher:error","data":"{\"code\":4009,\"message\":\"` + memberReverb + `\"}"}`,
+		},
+		{
+			"profile reverb, auto",
+			pusherhub.AppConfig{ErrorData: "auto"},
+			invalidString, `{"event":"pusher:error","data":"{\"code\":4009,\"message\":\"` + memberReverb + `\"}"}`,
+		},
+		{
+			"profile reverb, object",
+			pusherhub.AppConfig{ErrorData: "object"},
+			`{"event":"pusher:error","data":{"code":4200,"message":"Invalid message format"}}`, `{"event":"pusher:error","data":{"code":4009,"message":"` + memberReverb + `"}}`,
+		},
+		{
+			"profile pusher",
+			pusherhub.AppConfig{Compat: "pusher"},
+			invalidNull, `{"event":"pusher:error","data":{"code":null,"message":"` + memberPusher + `"}}`,
+		},
+		{
+			"profile pusher, string",
+			pusherhub.AppConfig{Compat: "pusher", ErrorData: "string"},
+			`{"event":"pusher:error","data":"{\"code\":null,\"message\":\"Invalid message format\"}"}`, `{"event":"pusher:error","data":"{\"code\":null,\"message\":\"` + memberPusher + `\"}"}`,
+		},
 	} {
 		t.Run("T63 error form: "+o.name+", row 1", func(t *testing.T) {
 			c := hubtest.NewServer(t, o.config).Dial(t)

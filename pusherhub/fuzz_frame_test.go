@@ -3,7 +3,7 @@ package pusherhub
 import (
 	"bytes"
 	"context"
-	"crypto/sha1" //nolint:gosec // the RFC's choice
+	"crypto/sha1"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -55,7 +55,7 @@ func usableCode(code uint16) bool { return code >= 3000 && code < 5000 }
 // readerOf returns a client that receives wire.
 func readerOf(t *testing.T, wire []byte) *websocket.Conn {
 	t.Helper()
-	c, _, err := websocket.Dial(context.Background(), "ws://hub.example", &websocket.DialOptions{ //nolint:bodyclose // a WebSocket's has none
+	c, _, err := websocket.Dial(context.Background(), "ws://hub.example", &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: canned{bytes.NewReader(wire)}},
 	})
 	if err != nil {
@@ -74,7 +74,7 @@ func (canned) Close() error                { return nil }
 
 // acceptKey is the proof that a server has read the handshake (RFC 6455, section 4.2.2).
 func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // the RFC's choice
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 

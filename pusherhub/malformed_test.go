@@ -1,6 +1,7 @@
 package pusherhub_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -39,9 +40,7 @@ func TestMalformedFrames(t *testing.T) {
 	for _, v := range pusherhub.Vectors(t, "malformed_frames.frames") {
 		frames[v.ID+" "+v.What] = v.Client
 	}
-	for name, frame := range moreMalformed {
-		frames[name] = frame
-	}
+	maps.Copy(frames, moreMalformed)
 	for _, compat := range []string{"reverb", "pusher"} {
 		s := hubtest.NewServer(t, pusherhub.AppConfig{Compat: compat})
 		bystander := s.Dial(t)

@@ -39,8 +39,8 @@ func TestOptions(t *testing.T) {
 	for _, name := range apiOptions {
 		values[name] = map[string]bool{"in": true, "api": true}
 	}
-	for i := range reflect.TypeFor[pusherhub.AppConfig]().NumField() {
-		name, _, _ := strings.Cut(reflect.TypeFor[pusherhub.AppConfig]().Field(i).Tag.Get("json"), ",")
+	for field := range reflect.TypeFor[pusherhub.AppConfig]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name != "-" && len(values[name]) < 2 {
 			t.Errorf("option %s is tested with %d values, expected two", name, len(values[name]))
 		}

@@ -62,9 +62,25 @@ func TestMatchWildcard(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{"", "", true}, {"", "a", false}, {"a", "a", true}, {"a", "b", false}, {"*", "", true}, {"*", "abc", true}, {"**", "abc", true},
-		{"a*", "a", true}, {"*a", "a", true}, {"a*a", "a", false}, {"a*a", "aa", true}, {"a*ab", "ab", false}, {"ab*ba", "aba", false},
-		{"*a*b*", "xxaxxbxx", true}, {"*a*b*", "ba", false}, {"*aa*", "aXa", false}, {"?", "a", false}, {"a.c", "abc", false}, {"[a]", "a", false},
+		{"", "", true},
+		{"", "a", false},
+		{"a", "a", true},
+		{"a", "b", false},
+		{"*", "", true},
+		{"*", "abc", true},
+		{"**", "abc", true},
+		{"a*", "a", true},
+		{"*a", "a", true},
+		{"a*a", "a", false},
+		{"a*a", "aa", true},
+		{"a*ab", "ab", false},
+		{"ab*ba", "aba", false},
+		{"*a*b*", "xxaxxbxx", true},
+		{"*a*b*", "ba", false},
+		{"*aa*", "aXa", false},
+		{"?", "a", false},
+		{"a.c", "abc", false},
+		{"[a]", "a", false},
 	} {
 		if found := matchWildcard(o.pattern, o.text); found != o.want {
 			t.Errorf("pattern %q, text %q: found %t, expected %t", o.pattern, o.text, found, o.want)

@@ -22,7 +22,7 @@ func TestPeersFaultsDeadlocks(t *testing.T) {
 	var working sync.WaitGroup
 	var steps atomic.Int64
 	repeat := func(times int, seed uint64, act func(*rand.Rand)) {
-		random := rand.New(rand.NewPCG(5, seed)) //nolint:gosec // reproducible as far as it goes
+		random := rand.New(rand.NewPCG(5, seed))
 		working.Go(func() {
 			for range times {
 				act(random)
@@ -61,7 +61,7 @@ func TestPeersFaultsDeadlocks(t *testing.T) {
 // crowdedVisit does as many different things on one socket as it can. The socket may be terminated at any moment.
 func crowdedVisit(t *testing.T, s *hubtest.Server, random *rand.Rand) {
 	raw := s.DialRaw(t, "/app/"+s.App.Key)
-	defer raw.Close() //nolint:errcheck // it vanishes
+	defer raw.Close()
 	id := &hubtest.Client{SocketID: socketID(t, raw.Expect("pusher:connection_established"))}
 	user := fmt.Sprint(random.IntN(4))
 	member := `{"user_id":"` + user + `"}`

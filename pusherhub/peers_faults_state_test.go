@@ -33,11 +33,15 @@ func TestPeersFaultsOfState(t *testing.T) {
 	})
 
 	t.Run("Reverb: a refused socket stays usable", func(t *testing.T) {
-		s := hostileServer(t, pusherhub.AppConfig{MaxConnections: 1}) // which the bystander has
+		seen := &subscribeLog{}
+		s := hostileServer(t, pusherhub.AppConfig{MaxConnections: 1, Plugins: []pusherhub.Plugin{seen}}) // which the bystander has
 		r := s.DialRaw(t, "/app/"+s.App.Key)
 		r.SendText(hubtest.SubscribeFrame("news", "", ""))
 		r.ExpectClose(4004)
 		r.ExpectEnd()
+		if !seen.has("bystander") || seen.has("news") {
+			t.Error("the refused socket has subscribed")
+		}
 	})
 
 	t.Run("Reverb: whispers by anybody", func(t *testing.T) {
@@ -132,7 +136,7 @@ func TestPeersFaultsOfState(t *testing.T) {
 			tabs := []*hubtest.Client{s.Join(t, "presence-room", `{"user_id":"ann"}`), s.Join(t, "presence-room", `{"user_id":"ann"}`)}
 			watcher.Expect("pusher_internal:member_added")
 			for _, tab := range tabs {
-				go tab.WS.CloseNow() //nolint:errcheck // both at once
+				go tab.WS.CloseNow()
 			}
 			watcher.Expect("pusher_internal:member_removed")
 		}

@@ -220,7 +220,11 @@ func statusOf(t *testing.T, s *hubtest.Server, target string) (status int) {
 func TestPeersFaultsOfConfiguration(t *testing.T) {
 	t.Run("Pylon, Centrifugo: blank secrets switch verification off", func(t *testing.T) {
 		for _, config := range []pusherhub.AppConfig{
-			{ID: "1", Key: "k"}, {ID: "1", Key: "k", Secret: " \t"}, {ID: "1", Secret: "s"}, {ID: "1", Key: " ", Secret: "s"}, {Key: "k", Secret: "s"},
+			{ID: "1", Key: "k"},
+			{ID: "1", Key: "k", Secret: " \t"},
+			{ID: "1", Secret: "s"},
+			{ID: "1", Key: " ", Secret: "s"},
+			{Key: "k", Secret: "s"},
 			{ID: "1", Key: "k", Secret: "s", PreviousSecrets: []string{""}},
 		} {
 			if _, err := pusherhub.NewApp(config); err == nil {

@@ -60,7 +60,7 @@ func openRaw(t testing.TB, s *hubtest.Server, key, query string, header http.Hea
 		r.Header = header.Clone()
 	}
 	upgradeHeaders(r)
-	res, err := s.Client.Do(r) //nolint:bodyclose // it is the connection
+	res, err := s.Client.Do(r)
 	if err != nil {
 		t.Fatalf("connecting: %v", err)
 	}

@@ -3,10 +3,9 @@ package pusherhub_test
 import (
 	"testing"
 
-	"go.uber.org/zap"
-
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/hubtest"
+	"go.uber.org/zap"
 )
 
 // Each hook sees what those before it made of the event; the first that refuses is the last that is asked.

@@ -28,7 +28,7 @@ func TestReadmeOptions(t *testing.T) {
 		return
 	}
 	if os.Getenv("UPDATE_README") != "" {
-		if err := os.WriteFile("../README.md", []byte(made), 0o644); err != nil { //nolint:gosec // a file of the repository
+		if err := os.WriteFile("../README.md", []byte(made), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

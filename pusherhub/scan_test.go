@@ -37,7 +37,7 @@ func TestScanObject(t *testing.T) {
 	}
 	stop := errors.New("stop")
 	visits := 0
-	if err := scanObject([]byte(`{"a":1,"b":2}`), func(_, _ []byte) error { visits++; return stop }); err != stop || visits != 1 {
+	if err := scanObject([]byte(`{"a":1,"b":2}`), func(_, _ []byte) error { visits++; return stop }); !errors.Is(err, stop) || visits != 1 {
 		t.Errorf("found %v after %d visits, expected the visitor's error after the first", err, visits)
 	}
 }

@@ -27,7 +27,7 @@ func (c *conn) subscribe(m clientMessage) {
 		return
 	}
 	var refused *subscriptionError
-	if err != nil {
+	if access := KindOf(d.channel).Access; err != nil && (access == AccessPrivate || access == AccessPresence) { // others ignore auth
 		refused = &subscriptionError{"InvalidPayload", err.Error(), http.StatusBadRequest, 0}
 	} else {
 		refused = c.trySubscribe(d)

@@ -8,7 +8,7 @@ const (
 	countEvery      = 5 * time.Second
 )
 
-// countChanged tells the subscribers how many they are, if the app wants it, and observers in any case.
+// countChanged tells the subscribers and observers how many subscribers there are, if the app wants it.
 // The caller holds mu.
 func (ch *channel) countChanged(app *App) {
 	if ch.kind.Access == AccessPresence || ch.kind.Access == AccessUser || !isOn(app.cfg.SubscriptionCount) || ch.countDue != nil {

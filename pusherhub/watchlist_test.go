@@ -164,6 +164,27 @@ func TestWatchlistOfflineHold(t *testing.T) {
 		})
 	})
 
+	t.Run("T45 each leave has its own 3 s", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, w, c := watched(t)
+			second := s.Dial(t)
+			s.Signin(t, second, `{"id":"7"}`)
+			c.Close()
+			later(2 * time.Second)
+			second.Close()
+			later(2 * time.Second)
+			third := s.Dial(t)
+			s.Signin(t, third, `{"id":"7"}`)
+			third.Close()
+			synctest.Wait()
+			from := time.Now()
+			w.ExpectRaw(watchFrame("", `"7"`))
+			if took := time.Since(from); took != 3*time.Second {
+				t.Errorf("offline after %s, expected 3s", took)
+			}
+		})
+	})
+
 	t.Run("T45 who left is told nothing", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, w, c := watched(t)

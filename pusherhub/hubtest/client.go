@@ -85,7 +85,7 @@ func open(t testing.TB, web *http.Client, url, key, query string, header http.He
 	if query != "" {
 		target += "?" + query
 	}
-	ws, _, err := websocket.Dial(ctx, target, &websocket.DialOptions{HTTPClient: web, HTTPHeader: header}) //nolint:bodyclose // a WebSocket's has none
+	ws, _, err := websocket.Dial(ctx, target, &websocket.DialOptions{HTTPClient: web, HTTPHeader: header})
 	if err != nil {
 		t.Fatalf("connecting to %s: %v", target, err)
 	}

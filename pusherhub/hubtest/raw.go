@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -232,7 +233,8 @@ func (r *Raw) ExpectEnd() {
 	r.t.Helper()
 	_ = r.SetReadDeadline(time.Now().Add(Patience))
 	_, err := io.Copy(io.Discard, r.in)
-	if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+	var timeout net.Error
+	if errors.As(err, &timeout) {
 		r.t.Fatal("the server does not end the connection")
 	}
 }
