@@ -137,7 +137,7 @@ func TestUnmarshalCaddyfileErrors(t *testing.T) {
 func TestEveryOptionHasASyntax(t *testing.T) {
 	for word := range appOptions {
 		accepted := false
-		for _, value := range []string{"", "5", "5s", "any", "all", "string", "both", "auto", "reverb", "4200", "unlimited"} {
+		for _, value := range []string{"", "5", "5s", "any", "all", "string", "both", "auto", "reverb", "4200", "unlimited", "close"} {
 			line := "pusher_hub {\napp x {\nkey k\nsecret s\n" + word + " " + value + "\n}\n}"
 			switch word {
 			case "key":

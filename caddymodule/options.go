@@ -84,6 +84,13 @@ func setOption(d *caddyfile.Dispenser, field reflect.Value) error {
 	case **pusherhub.RateLimiting:
 		*p = new(pusherhub.RateLimiting)
 		return setRateLimiting(d, *p)
+	case **pusherhub.SlowReaders:
+		args := d.RemainingArgs()
+		if len(args) == 0 {
+			return d.Errf("%s: found nothing, expected close, or conflate and patterns of channels", word)
+		}
+		*p = &pusherhub.SlowReaders{Policy: args[0], Channels: slices.Clip(args[1:])}
+		return noBlock(d, word)
 	case **bool:
 		return setSwitch(d, p)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub/hubtest"
 )
@@ -18,7 +19,10 @@ func TestUpgradeWithABodyIsRefused(t *testing.T) {
 		{"chunked", "Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := hubtest.At(t, s.url(), s.site().App).DialTCP(t)
+			c := s.site().DialTCP(t)
+			if err := c.SetDeadline(time.Now().Add(hubtest.Patience)); err != nil {
+				t.Fatal(err)
+			}
 			c.Send(hubtest.HandshakeText("/app/"+appKey, tc.announcement))
 			in := bufio.NewReader(c)
 			res, err := http.ReadResponse(in, nil)

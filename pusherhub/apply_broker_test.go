@@ -14,7 +14,8 @@ import (
 // nosy is a broker that delivers only what it was told of.
 type nosy struct {
 	pusherhub.MemoryBroker
-	openErr error
+	openErr     error
+	onSubscribe func() // called first by Subscribe
 
 	mu     sync.Mutex
 	known  []string // guarded by mu
@@ -39,6 +40,9 @@ func (b *nosy) Publish(ctx context.Context, m *pusherhub.Message) error {
 }
 
 func (b *nosy) Subscribe(_, channel string) error {
+	if b.onSubscribe != nil {
+		b.onSubscribe()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.known = append(b.known, channel)
@@ -133,8 +137,10 @@ func TestApplyExchangesBroker(t *testing.T) {
 		t.Fatal("the broker that stays was closed")
 	}
 
-	second := new(nosy)
+	second := &nosy{onSubscribe: func() { s.Publish("c", "meanwhile", "1") }}
 	apply(t, s, pusherhub.Config{Broker: second}, pusherhub.AppConfig{})
+	c.Expect("meanwhile")
+	second.onSubscribe = nil
 	second.knows(t, "c")
 	if !first.isClosed() {
 		t.Error("the previous broker was not closed")

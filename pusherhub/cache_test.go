@@ -44,7 +44,7 @@ func expectSecond(t *testing.T, s *hubtest.Server, channel, want string) *hubtes
 
 func TestCache(t *testing.T) {
 	for _, channel := range cacheChannels {
-		t.Run("T36 miss, hit on "+channel, func(t *testing.T) {
+		t.Run("T36 miss, hit on "+channel+", row 16", func(t *testing.T) {
 			s := hubtest.NewServer(t, pusherhub.AppConfig{})
 			expectSecond(t, s, channel, cacheMiss(channel))
 			s.Publish(channel, "one", "1")

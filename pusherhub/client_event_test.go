@@ -45,7 +45,7 @@ func TestClientEvents(t *testing.T) {
 			b.ExpectRaw(`{"event":"client-x","channel":"private-x","data":"` + string(digit) + `"}`)
 		}
 	})
-	t.Run("T29 user_id only on presence, string, unforgeable", func(t *testing.T) {
+	t.Run("T29 user_id only on presence, string, unforgeable, row 21", func(t *testing.T) {
 		s, a, b := pair(t, pusherhub.AppConfig{})
 		const forged = `,"data":"d","user_id":"spoofed","extra":{"socket_id":"1.1"}`
 		a.Send(whisper("private-x", forged))
@@ -63,14 +63,26 @@ func TestClientEvents(t *testing.T) {
 		a.Send(whisper("presence-room", forged))
 		b.ExpectRaw(`{"event":"client-x","channel":"presence-room","data":"d","user_id":"10"}`)
 	})
-	t.Run("row 18 and names: only client- at the start is forwarded", func(t *testing.T) {
-		_, a, b := pair(t, pusherhub.AppConfig{})
-		for _, name := range []string{"typing", "Client-x", "xclient-x", "pusher_internal:subscription_succeeded", " client-x"} {
-			a.Send(`{"event":"` + name + `","channel":"private-x","data":"d"}`)
-			a.ExpectQuiet()
+	for _, v := range pusherhub.Vectors(t, "event_names") {
+		if v.Source == "http" {
+			continue // those that servers publish are in the tests of the API
 		}
-		a.Send(`{"event":"client-","channel":"private-x","data":"d"}`)
-		b.ExpectRaw(`{"event":"client-","channel":"private-x","data":"d"}`)
+		t.Run("only client- at the start is forwarded: "+v.ID, func(t *testing.T) {
+			_, a, b := pair(t, pusherhub.AppConfig{})
+			a.Send(`{"event":"` + v.Name + `","channel":"private-x","data":"d"}`)
+			if v.Valid {
+				b.ExpectRaw(`{"event":"` + v.Name + `","channel":"private-x","data":"d"}`)
+				return
+			}
+			if strings.HasPrefix(v.Name, "pusher:") {
+				a.ExpectError(4200)
+			}
+			a.ExpectQuiet()
+			b.ExpectQuiet()
+		})
+	}
+	t.Run("names of 200 bytes and of 201, and no channel", func(t *testing.T) {
+		_, a, b := pair(t, pusherhub.AppConfig{})
 		long := "client-" + strings.Repeat("x", 193)
 		a.Send(`{"event":"` + long + `","channel":"private-x","data":"d"}`)
 		b.ExpectRaw(`{"event":"` + long + `","channel":"private-x","data":"d"}`)
@@ -248,7 +260,7 @@ func TestWhoMaySendClientEvents(t *testing.T) {
 }
 
 func TestClientEventNotCached(t *testing.T) {
-	t.Run("T34 not cached", func(t *testing.T) {
+	t.Run("T34 not cached, row 18", func(t *testing.T) {
 		s := hubtest.NewServer(t, pusherhub.AppConfig{})
 		a := s.Dial(t)
 		joinPrivate(s, a, "private-cache-x")

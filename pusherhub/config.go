@@ -195,6 +195,16 @@ type AppConfig struct {
 	// 5 s, or is over 4 times the bound. Default: 1 MiB.
 	MaxQueue Size `json:"max_queue,omitempty"`
 
+	// SlowReaders says what happens to sockets that do not keep up: `close`, or `conflate` with
+	// patterns of channels on which only the newest event of a name has to arrive. Default: `close`.
+	SlowReaders *SlowReaders `json:"slow_readers,omitempty"`
+
+	// Compression offers permessage-deflate to clients; an event is compressed once for all of them. Default: on.
+	Compression *bool `json:"compression,omitempty"`
+
+	// CompressionThreshold is the size of a frame's text from which it is compressed, in bytes. Default: 512.
+	CompressionThreshold Size `json:"compression_threshold,omitempty"`
+
 	// Plugins hook into this app, in this order.
 	Plugins []Plugin `json:"-"`
 }
@@ -260,6 +270,8 @@ func profileDefaults(compat string) AppConfig {
 		SubscriptionErrorFrames:   "both",
 		TimestampTolerance:        Duration(600 * time.Second),
 		MaxQueue:                  1 << 20,
+		Compression:               new(true),
+		CompressionThreshold:      512,
 		Enabled:                   new(true),
 	}
 	if compat == CompatPusher {
@@ -327,6 +339,7 @@ func (c AppConfig) validate() error {
 		{"max_member_bytes", int64(c.MaxMemberBytes)},
 		{"max_client_events_per_second", int64(c.MaxClientEventsPerSecond)},
 		{"max_queue", int64(c.MaxQueue)},
+		{"compression_threshold", int64(c.CompressionThreshold)},
 	} {
 		if o.value < Unlimited {
 			wrong("%s: found %d, expected a positive number or unlimited (-1)", o.word, o.value)
@@ -354,6 +367,9 @@ func (c AppConfig) validate() error {
 	}
 	if c.TerminateCode < 4000 || c.TerminateCode > 4299 {
 		wrong("terminate_code: found %d, expected 4000 to 4299 (clients never return after 4300 and above)", c.TerminateCode)
+	}
+	if err := c.SlowReaders.validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if r := c.RateLimiting; r != nil && (r.MaxAttempts < 0 || r.Decay < 0) {
 		wrong("rate_limiting: found max_attempts %d and decay %s, expected positive values", r.MaxAttempts, time.Duration(r.Decay))

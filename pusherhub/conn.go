@@ -72,6 +72,8 @@ func (c *conn) enqueue(f *frame) (flush bool) {
 	case pushSlow:
 		c.hub.counters.slowReaders.Add(1)
 		c.sayLast(nil, closeFrame(errSlowReader.Code, errSlowReader.Reason), true)
+	case pushedInstead:
+		c.hub.counters.eventsConflated.Add(1)
 	case pushed, pushEnded:
 	}
 	return flush

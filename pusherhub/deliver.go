@@ -67,23 +67,22 @@ func (ch *channel) deliver() {
 func (d *deliverer) fanOut(subs []*subscription) (billed int) {
 	d.ready = d.ready[:0]
 	whole := true
-	size := 0
 	for _, out := range d.batch {
 		billed += out.billed
-		size += len(out.frame.wire)
-		whole = whole && out.except == nil
+		whole = whole && out.except == nil && out.frame.replaces == ""
 	}
-	joined := d.batch[0].frame
+	one := d.batch[0].frame
 	if whole && len(d.batch) > 1 {
-		joined = &frame{wire: make([]byte, 0, size)}
-		for _, out := range d.batch {
-			joined.wire = append(joined.wire, out.frame.wire...)
+		frames := make([]*frame, len(d.batch)) // kept by the joined frame
+		for i, out := range d.batch {
+			frames[i] = out.frame
 		}
+		one = joinFrames(frames)
 	}
 	for _, sub := range subs {
 		flush := false
 		if whole && sub.after < d.batch[0].seq {
-			flush = sub.conn.enqueue(joined)
+			flush = sub.conn.enqueue(one)
 		} else {
 			for _, out := range d.batch {
 				if out.except != sub.conn && sub.after < out.seq {

@@ -31,6 +31,9 @@
 // a subscriber about one system call, a slow reader costs nobody else anything, and an idle socket has nothing but its reader.
 // When the machine is short of CPU, deliverers fall behind, the app's backlog fills and publishers wait.
 //
+// Sockets that negotiated permessage-deflate share a second form of each frame, compressed once per event (deflate.go). On
+// channels that an app conflates, an event that still waits in a socket's queue gives way to the next one of its name (conflate.go).
+//
 // Data frames are built by the hub, immutable, and shared by all recipients; they go around the
 // WebSocket library, which writes control frames only. Both kinds meet in the sendQueue, which keeps
 // frames whole and lets nothing follow a close frame.

@@ -103,6 +103,7 @@ func TestNoInputAfterFatalError(t *testing.T) {
 		c.send(whisper("news", ""))
 		c.send(`{"event":"pusher:ping"}`)
 		c.send("not json")
+		c.send("")
 		c.sendFrame(hubtest.Fin|opPing, "p")
 		c.sendFrame(hubtest.Fin|opBinary, strings.Repeat("x", 100_000))
 		bystander.ExpectQuiet()

@@ -10,13 +10,16 @@ import (
 // Vectors returns a section of the test vectors to tests outside of the package.
 var Vectors = vectors[FrameVector]
 
-// FrameVector is a frame of the test vectors.
+// FrameVector is a frame, or an event's name, of the test vectors.
 type FrameVector struct {
 	ID, Note string
 	What     string
 	Frame    string
 	Client   string  `json:"client_frame"`
 	Server   *string `json:"server_frame"`
+	Name     string
+	Source   string // of a name: "ws" or "http"
+	Valid    bool
 }
 
 // ServeAs is Serve for a handshake to a known app, whose socket gets an id of the test's choice: vectors are signed for

@@ -7,9 +7,20 @@ import (
 )
 
 // frame is one WebSocket frame as it goes over the wire: built once, immutable, and shared by
-// all sockets that get it. Frames of a server carry no mask, so the bytes are the same for all.
+// all sockets that get it. Frames of a server carry no mask, so the bytes are the same for all; sockets that negotiated
+// compression share a second form, made when the first of them needs it (deflate.go).
 type frame struct {
 	wire []byte
+
+	// deflateFrom is the size from which the payload is worth compressing; 0: never.
+	deflateFrom int
+	deflated    deflatedForm
+
+	// parts are the frames that were joined into this one; nil if it is one.
+	parts []*frame
+
+	// replaces names the older frames, waiting in a socket's queue, to which this one is to be preferred. Empty: none.
+	replaces string
 }
 
 const (
@@ -26,7 +37,35 @@ const (
 
 // newFrame wraps a text payload.
 func newFrame(payload []byte) *frame {
-	return &frame{appendFrame(make([]byte, 0, maxHeader+len(payload)), opText, payload)}
+	return &frame{wire: appendFrame(make([]byte, 0, maxHeader+len(payload)), opText, payload)}
+}
+
+// joinFrames makes one of several that go to the same sockets, so that a burst costs a socket no more than one event.
+func joinFrames(frames []*frame) *frame {
+	f := &frame{parts: frames}
+	size := 0
+	for _, part := range frames {
+		size += len(part.wire)
+		if part.deflateFrom > 0 {
+			f.deflateFrom = 1
+		}
+	}
+	f.wire = make([]byte, 0, size)
+	for _, part := range frames {
+		f.wire = append(f.wire, part.wire...)
+	}
+	return f
+}
+
+// payload returns what an unjoined frame carries.
+func (f *frame) payload() []byte {
+	switch f.wire[1] {
+	case 126:
+		return f.wire[4:]
+	case 127:
+		return f.wire[10:]
+	}
+	return f.wire[2:]
 }
 
 // appendFrame appends an unmasked, unfragmented frame.

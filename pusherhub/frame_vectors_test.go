@@ -46,7 +46,7 @@ var silentVectors = map[string]string{
 
 func TestInboundFrameVectors(t *testing.T) {
 	for _, v := range pusherhub.Vectors(t, "inbound_frames") {
-		t.Run("T62 "+v.ID, func(t *testing.T) {
+		t.Run("T62 "+v.ID+", row 14", func(t *testing.T) {
 			s := vectorServer(t, pusherhub.AppConfig{})
 			bystander := s.Dial(t)
 			bystander.Subscribe("my-channel")

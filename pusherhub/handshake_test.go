@@ -59,7 +59,7 @@ func TestEstablished(t *testing.T) {
 		{"profile pusher", pusherhub.AppConfig{Compat: "pusher"}, `"activity_timeout":120}`},
 		{"option activity_timeout", pusherhub.AppConfig{ActivityTimeout: pusherhub.Duration(17 * time.Second)}, `"activity_timeout":17}`},
 	} {
-		t.Run("T2 activity_timeout is a number and not zero: "+o.name, func(t *testing.T) {
+		t.Run("T2 activity_timeout is a number and not zero: "+o.name+", row 5", func(t *testing.T) {
 			s := hubtest.NewPipeServer(t, o.config)
 			first := s.Open(t, s.App.Key, "", nil).Expect("pusher:connection_established")
 			if !strings.HasSuffix(first.Text(), o.want) {
@@ -83,7 +83,7 @@ func TestEstablished(t *testing.T) {
 			s.Dial(t).ExpectQuiet()
 		}
 	})
-	t.Run("T8 unknown query parameters", func(t *testing.T) {
+	t.Run("T8 unknown query parameters, row 43", func(t *testing.T) {
 		s := hubtest.NewPipeServer(t, pusherhub.AppConfig{})
 		for _, query := range []string{
 			"", "protocol=7&unknown=1&x[]=2&flash=true", "protocol=5&client=java-client&version=2.4.4", "client=Pysher&version=1.0.6&protocol=6",
@@ -117,7 +117,7 @@ func TestSubprotocol(t *testing.T) {
 		{"chat,superchat", "chat"},
 	} {
 		for _, key := range []string{s.App.Key, "unknown"} { // who is refused gets it, too
-			t.Run("T6 sub-protocol echoed: "+key+" offered "+o.offered, func(t *testing.T) {
+			t.Run("T6 sub-protocol echoed: "+key+" offered "+o.offered+", row 44", func(t *testing.T) {
 				r, _ := http.NewRequest(http.MethodGet, s.URL+"/app/"+key, nil)
 				r.Header = http.Header{
 					"Connection": {"keep-alive, Upgrade"}, "Upgrade": {"WebSocket"},

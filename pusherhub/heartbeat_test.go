@@ -47,7 +47,7 @@ func (c *rawClient) expectPongTimeout(errorFrame bool) {
 func TestPusherPing(t *testing.T) {
 	s := hubtest.NewServer(t, pusherhub.AppConfig{})
 	for _, data := range []string{`,"data":{}`, `,"data":""`, `,"data":null`, ``, `,"data":"{}"`} {
-		t.Run("T10 pusher:ping with "+data, func(t *testing.T) {
+		t.Run("T10 pusher:ping with "+data+", row 7", func(t *testing.T) {
 			c := s.Dial(t)
 			c.Send(`{"event":"pusher:ping"` + data + `}`)
 			c.ExpectRaw(`{"event":"pusher:pong","data":"{}"}`)
@@ -93,7 +93,7 @@ func TestSilentClient(t *testing.T) {
 			t.Errorf("found %d pong timeouts counted, expected 1", n)
 		}
 	}))
-	t.Run("T14 client without a subscription likewise", bubble(func(t *testing.T) {
+	t.Run("T14 client without a subscription likewise, row 46", bubble(func(t *testing.T) {
 		s := hubtest.NewPipeServer(t, pusherhub.AppConfig{})
 		c := dialRaw(t, s, "protocol=7")
 		c.expectProbe(time.Minute)
@@ -195,7 +195,7 @@ func TestPingInterval(t *testing.T) {
 			t.Errorf("found %d different intervals on 20 sockets, expected many", len(moments))
 		}
 	}))
-	t.Run("option text_ping off: the probe is a WebSocket ping alone", bubble(func(t *testing.T) {
+	t.Run("option text_ping off: the probe is a WebSocket ping alone, row 6", bubble(func(t *testing.T) {
 		c := dialRaw(t, hubtest.NewPipeServer(t, pusherhub.AppConfig{}), "")
 		c.expectProbe(time.Minute)
 		c.expectSilence(probeTimeout - time.Nanosecond)
@@ -218,6 +218,16 @@ func TestPingInterval(t *testing.T) {
 	}))
 }
 
+// expectAuthorizationTimeout expects to be closed for want of authorization after exactly d.
+func (c *rawClient) expectAuthorizationTimeout(d time.Duration) {
+	c.t.Helper()
+	start := time.Now()
+	c.expectRefusal(4009, "Connection not authorized within timeout")
+	if took := time.Since(start); took != d {
+		c.t.Errorf("closed after %s, expected %s", took, d)
+	}
+}
+
 func TestUserAuthenticationTimeout(t *testing.T) {
 	config := pusherhub.AppConfig{
 		UserAuthentication:        new(true),
@@ -230,17 +240,11 @@ func TestUserAuthenticationTimeout(t *testing.T) {
 		c.send(hubtest.SubscribeFrame("private-x", "wrong", ""))
 		c.expect("pusher:subscription_error")
 		c.expect("pusher:error")
-		c.expectSilence(20*time.Second - time.Nanosecond)
-		c.expectRaw(`{"event":"pusher:error","data":{"code":4009,"message":"Connection not authorized within timeout"}}`)
-		if reason := c.expectClose(4009); reason != "Connection not authorized within timeout" {
-			t.Errorf("found reason %q", reason)
-		}
+		c.expectAuthorizationTimeout(20 * time.Second)
 	}))
 	t.Run("its default is 30s", bubble(func(t *testing.T) {
 		c := dialRaw(t, hubtest.NewPipeServer(t, pusherhub.AppConfig{UserAuthentication: new(true)}), "")
-		c.expectSilence(30*time.Second - time.Nanosecond)
-		c.expect("pusher:error")
-		c.expectClose(4009)
+		c.expectAuthorizationTimeout(30 * time.Second)
 	}))
 	t.Run("off, nothing happens", bubble(func(t *testing.T) {
 		c := dialRaw(t, hubtest.NewPipeServer(t, pusherhub.AppConfig{UserAuthenticationTimeout: config.UserAuthenticationTimeout}), "")

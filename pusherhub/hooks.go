@@ -46,8 +46,8 @@ var errPanicked = errors.New("plugin panicked")
 func (h *Hub) callHook(p Plugin, call func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			h.counters.pluginPanics.Add(1)
 			h.logger().Error("plugin panicked", zap.String("plugin", p.Name()), zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+			h.counters.pluginPanics.Add(1)
 			err = errPanicked
 		}
 	}()

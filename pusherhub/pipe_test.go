@@ -151,6 +151,16 @@ func (c *rawClient) expectRaw(text string) {
 	}
 }
 
+// expectAfter expects that text after exactly d in a bubble, and nothing before.
+func (c *rawClient) expectAfter(d time.Duration, text string) {
+	c.t.Helper()
+	start := time.Now()
+	c.expectRaw(text)
+	if waited := time.Since(start); waited != d {
+		c.t.Fatalf("%s came after %s, expected %s", text, waited, d)
+	}
+}
+
 // expectControl expects exactly that control frame as the next frame.
 func (c *rawClient) expectControl(want byte, payload string) {
 	c.t.Helper()

@@ -87,7 +87,7 @@ func TestPresence(t *testing.T) {
 		other.ExpectRaw(memberRemoved("1"))
 		other.ExpectQuiet()
 	})
-	t.Run("T20 numeric user_id -> string everywhere", func(t *testing.T) {
+	t.Run("T20 numeric user_id -> string everywhere, row 9", func(t *testing.T) {
 		for _, id := range []string{"10", "0", "-1", "12345678901234567890", "1.50"} {
 			s := hubtest.NewServer(t, config)
 			a, b := s.Dial(t), s.Dial(t)

@@ -80,9 +80,22 @@ func (h *Hub) deliver(m *Message) {
 	}
 	billed := len(m.Payload)
 	state.backlog.add(billed)
-	if ch.accept(newFrame(m.Payload), state.conns.find(m.Except), billed, m.Cache) {
+	if ch.accept(state.eventFrame(m), state.conns.find(m.Except), billed, m.Cache) {
 		ch.run()
 	}
+}
+
+// eventFrame builds the frame that all subscribers on this node share.
+func (s *appState) eventFrame(m *Message) *frame {
+	f := newFrame(m.Payload)
+	app := s.app.Load()
+	if isOn(app.cfg.Compression) {
+		f.deflateFrom = max(int(app.cfg.CompressionThreshold), 1)
+	}
+	if app.conflates(m.Channel) {
+		f.replaces = conflationName(m.Channel, m.Event)
+	}
+	return f
 }
 
 // terminate closes the sockets of a user on this node: those that are signed in and, if the app wants it, those

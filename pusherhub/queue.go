@@ -26,8 +26,9 @@ const (
 // lock order and never held during a write.
 type sendQueue struct {
 	// Static.
-	nc  net.Conn
-	raw syscall.RawConn // for writes that do not block; nil if nc has none
+	nc      net.Conn
+	raw     syscall.RawConn // for writes that do not block; nil if nc has none
+	deflate bool            // compression was negotiated
 
 	mu       sync.Mutex
 	frames   []*frame      // guarded by mu: in order, waiting
@@ -45,10 +46,11 @@ type sendQueue struct {
 type pushResult uint8
 
 const (
-	pushed     pushResult = iota // queued behind others; a flusher is at work
-	pushedIdle                   // queued; the caller must start the flusher
-	pushEnded                    // not queued: the socket is closing
-	pushSlow                     // not queued: the reader is too slow
+	pushed        pushResult = iota // queued behind others; a flusher is at work
+	pushedIdle                      // queued; the caller must start the flusher
+	pushedInstead                   // queued in place of an older one; a flusher is at work
+	pushEnded                       // not queued: the socket is closing
+	pushSlow                        // not queued: the reader is too slow
 )
 
 // push queues one frame.
@@ -58,14 +60,21 @@ func (q *sendQueue) push(f *frame, bound Size) pushResult {
 	if q.ended {
 		return pushEnded
 	}
-	size := q.size + len(f.wire)
+	result := pushed
+	if f.replaces != "" && len(q.frames) > 0 && q.giveWay(f) {
+		result = pushedInstead
+	}
+	size := q.size + len(f.wireFor(q.deflate))
 	if q.size > 0 && q.writing && bound.exceeded(size) &&
 		((bound * hardBound).exceeded(size) || time.Since(q.progress) >= slowAfter) {
 		return pushSlow
 	}
 	q.frames = append(q.frames, f)
 	q.size = size
-	return q.wake()
+	if q.wake() == pushedIdle {
+		return pushedIdle
+	}
+	return result
 }
 
 // pushControl queues a ping or pong, which data never holds up.
@@ -126,8 +135,12 @@ func (q *sendQueue) take(w *writer) bool {
 	w.add(q.control)
 	q.control = nil
 	n, control := 0, w.size
-	for n < len(q.frames) && (n == 0 || w.size+len(q.frames[n].wire) <= writeChunk) {
-		w.add(q.frames[n].wire)
+	for n < len(q.frames) {
+		wire := q.frames[n].wireFor(q.deflate)
+		if n > 0 && (w.size+len(wire) > writeChunk || q.frames[n].replaces != "") {
+			break // what may give way stays where it can
+		}
+		w.add(wire)
 		n++
 	}
 	q.size -= w.size - control

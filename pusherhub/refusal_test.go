@@ -75,7 +75,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestUnknownKey(t *testing.T) {
-	t.Run("T3 unknown key frame+close 4001 within 1 s", func(t *testing.T) {
+	t.Run("T3 unknown key frame+close 4001 within 1 s, row 2", func(t *testing.T) {
 		s := hubtest.NewServer(t, pusherhub.AppConfig{})
 		start := time.Now()
 		c := openRaw(t, s, "no-such-key", "protocol=7", nil)
@@ -164,7 +164,7 @@ func TestOrigins(t *testing.T) {
 		{"pattern with a scheme", "https://app.example.com", []string{"https://app.example.com"}, true},
 		{"pattern with another scheme", "http://app.example.com", []string{"https://app.example.com"}, false},
 	} {
-		t.Run("T4 origin list: "+o.name, func(t *testing.T) {
+		t.Run("T4 origin list: "+o.name+", row 3", func(t *testing.T) {
 			s := refusingServer(t, pusherhub.AppConfig{AllowedOrigins: o.allowed}, 0)
 			header := http.Header{}
 			if o.origin != "" {
@@ -189,7 +189,7 @@ func TestOrigins(t *testing.T) {
 
 func TestConnectionLimit(t *testing.T) {
 	const full = "Application is over connection quota"
-	t.Run("T5 limit 4004, slot freed after disconnect", bubble(func(t *testing.T) {
+	t.Run("T5 limit 4004, slot freed after disconnect, rows 4 and 47", bubble(func(t *testing.T) {
 		s := hubtest.NewPipeServer(t, pusherhub.AppConfig{MaxConnections: 2})
 		first := dialRaw(t, s, "") // idle ones count, too
 		second := dialRaw(t, s, "")
@@ -209,6 +209,17 @@ func TestConnectionLimit(t *testing.T) {
 		third.expectEnd()
 		later(time.Millisecond)
 		dialRaw(t, s, "")
+	}))
+	t.Run("T5 observers hear nothing of who is refused", bubble(func(t *testing.T) {
+		seen := hubtest.NewRecorder()
+		s := hubtest.NewPipeServer(t, pusherhub.AppConfig{MaxConnections: 1, Plugins: []pusherhub.Plugin{seen}})
+		first := dialRaw(t, s, "")
+		openRaw(t, s, s.App.Key, "", nil).expectRefusal(4004, full)
+		later(time.Minute / 2)
+		seen.Expect(t, pusherhub.Observation{Type: pusherhub.Connected, App: s.App.ID, SocketID: first.socketID})
+		if rest := seen.Rest(); len(rest) > 0 {
+			t.Errorf("observed %+v, too", rest)
+		}
 	}))
 	t.Run("T5 the limit of one app leaves another alone", func(t *testing.T) {
 		s := hubtest.NewPipeServerWith(t, pusherhub.Config{Apps: []*pusherhub.App{

@@ -13,6 +13,7 @@ type Stats struct {
 	EventsPublished      uint64 // channel events accepted from the HTTP API
 	FramesQueued         uint64 // handed to sockets, the protocol's own frames included
 	SlowReadersClosed    uint64
+	EventsConflated      uint64 // gave way to a newer one in a socket's queue
 	PongTimeouts         uint64
 	ObservationsDropped  uint64 // observers whose queue was full
 	PluginPanics         uint64
@@ -21,10 +22,10 @@ type Stats struct {
 
 // counters are the live form of [Stats].
 type counters struct {
-	connections, channels, subscriptions                     atomic.Int64
-	connectionsTotal, connectionsRefused, messagesReceived   atomic.Uint64
-	eventsPublished, framesQueued, slowReaders, pongTimeouts atomic.Uint64
-	observationsDropped, pluginPanics, publishesOverBacklog  atomic.Uint64
+	connections, channels, subscriptions                                     atomic.Int64
+	connectionsTotal, connectionsRefused, messagesReceived                   atomic.Uint64
+	eventsPublished, framesQueued, slowReaders, pongTimeouts                 atomic.Uint64
+	observationsDropped, pluginPanics, publishesOverBacklog, eventsConflated atomic.Uint64
 }
 
 // Stats returns the hub's counters.
@@ -39,6 +40,7 @@ func (h *Hub) Stats() Stats {
 		MessagesReceived:     c.messagesReceived.Load(),
 		EventsPublished:      c.eventsPublished.Load(),
 		FramesQueued:         c.framesQueued.Load(),
+		EventsConflated:      c.eventsConflated.Load(),
 		SlowReadersClosed:    c.slowReaders.Load(),
 		PongTimeouts:         c.pongTimeouts.Load(),
 		ObservationsDropped:  c.observationsDropped.Load(),

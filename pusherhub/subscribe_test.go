@@ -26,12 +26,13 @@ func TestSubscribe(t *testing.T) {
 		`auth ""`:                `{"auth":"","channel":"news"}`,
 		"auth null":              `{"auth":null,"channel":"news","channel_data":null}`,
 		"auth absent":            `{"channel":"news"}`,
+		"an auth of any type":    `{"channel":"news","auth":{"key":5},"channel_data":{"user_id":1}}`,
 		"an auth nobody asks":    `{"channel":"news","auth":"app-key:0123"}`,
 		"shared_secret and more": `{"channel":"news","shared_secret":"c2VjcmV0","x":[1,{"y":null}]}`,
 		"last duplicate wins":    `{"channel":"old","channel":"news"}`,
 		"escaped name":           `{"\u0063hannel":"n\u0065ws"}`,
 	} {
-		t.Run("T15 public with "+name, func(t *testing.T) {
+		t.Run("T15 public with "+name+", row 8", func(t *testing.T) {
 			c := s.Dial(t)
 			c.Send(`{"event":"pusher:subscribe","data":` + data + `}`)
 			c.ExpectRaw(succeeded("news"))

@@ -89,7 +89,7 @@ func TestChannelNameVectors(t *testing.T) {
 		Encrypted, Cache     bool
 		AuthRequired         bool `json:"auth_required"`
 	}](t, "channel_names") {
-		t.Run("T25 "+v.ID, func(t *testing.T) {
+		t.Run("T25 "+v.ID+", row 15", func(t *testing.T) {
 			if v.Name == "#server-to-user-42" { // a good name for one user only
 				c := quietConn(t, AppConfig{ID: "3", Key: "k", Secret: "s"}, "1.1")
 				c.handle([]byte(`{"event":"pusher:subscribe","data":{"channel":"#server-to-user-42"}}`))

@@ -79,11 +79,15 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 		c.state, refusal = h.reserve(s, app)
 	}
 
-	ws, err := websocket.Accept(hijacker{w, c}, r, &websocket.AcceptOptions{
+	options := &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the app's own origin list has decided
 		CompressionMode:    websocket.CompressionDisabled,
 		Subprotocols:       chooseSubprotocol(r.Header),
-	})
+	}
+	if refusal == nil && isOn(app.cfg.Compression) {
+		options.CompressionMode = websocket.CompressionNoContextTakeover
+	}
+	ws, err := websocket.Accept(hijacker{w, c}, r, options)
 	if err != nil {
 		if c.state != nil {
 			h.release(c.state)
@@ -96,6 +100,7 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 	}
 	ws.SetReadLimit(-1) // readMessage keeps the app's limit and answers in its own words
 	c.ws = ws
+	c.queue.deflate = strings.HasPrefix(w.Header().Get("Sec-WebSocket-Extensions"), "permessage-deflate")
 	established = true
 	if refusal != nil {
 		h.counters.connectionsRefused.Add(1)

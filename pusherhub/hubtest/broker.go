@@ -254,12 +254,15 @@ func testCloseEnds(t *testing.T, b *openBroker) {
 	for range 4 {
 		publishers.Go(func() {
 			for {
-				if err := b.Publish(context.Background(), text("app", "c", "x")); err != nil {
-					if !errors.Is(err, pusherhub.ErrBrokerClosed) {
-						t.Errorf("publishing during Close: found %v, expected ErrBrokerClosed", err)
-					}
-					return
+				over := closed.Load()
+				err := b.Publish(context.Background(), text("app", "c", "x"))
+				if err == nil && !over {
+					continue
 				}
+				if !errors.Is(err, pusherhub.ErrBrokerClosed) {
+					t.Errorf("publishing during and after Close: found %v, expected ErrBrokerClosed", err)
+				}
+				return
 			}
 		})
 	}

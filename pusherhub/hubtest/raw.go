@@ -233,8 +233,7 @@ func (r *Raw) ExpectEnd() {
 	r.t.Helper()
 	_ = r.SetReadDeadline(time.Now().Add(Patience))
 	_, err := io.Copy(io.Discard, r.in)
-	var timeout net.Error
-	if errors.As(err, &timeout) {
+	if netErr, ok := errors.AsType[net.Error](err); ok && netErr.Timeout() { // a reset is an end, too
 		r.t.Fatal("the server does not end the connection")
 	}
 }
