@@ -90,7 +90,6 @@ func TestWithDefaults(t *testing.T) {
 func TestOptionNames(t *testing.T) {
 	names := make(map[string]bool)
 	for field := range reflect.TypeFor[AppConfig]().Fields() {
-		field := field
 		name, rest, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if field.Name == "Plugins" {
 			continue
