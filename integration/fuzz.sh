@@ -4,12 +4,26 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 time=${1:-20s}
 
+# fuzz runs one target. What it finds it writes down and says so. On a busy machine Go also fails a target with a bare
+# "context deadline exceeded" because a worker was still at it when the time was up: that found nothing.
+fuzz() {
+	local output status=0
+	output=$(mktemp)
+	go test -run '^$' -fuzz "^$2\$" -fuzztime "$time" "$1" 2>&1 | tee "$output" || status=$?
+	if [ "$status" != 0 ] && grep -qx '    context deadline exceeded' "$output" && ! grep -qE 'Failing input written|panic:' "$output"; then
+		echo "-- $2: time was up in the middle of an input, nothing was found"
+		status=0
+	fi
+	rm -f "$output"
+	return "$status"
+}
+
 total=0
 for package in $(go list ./pusherhub/... ./caddymodule/...); do
 	targets=$(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true)
 	for target in $targets; do
 		echo "-- $target, $time"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package"
+		fuzz "$package" "$target"
 		total=$((total + 1))
 	done
 done

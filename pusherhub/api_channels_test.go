@@ -116,6 +116,7 @@ func TestEventInfo(t *testing.T) {
 				name: "several channels", path: "/events", body: `{"name":"e","data":"1","channels":["public","presence-x","nobody","presence-y"],"info":"user_count,subscription_count,other"}`, status: 200,
 				answer: `{"channels":{"public":{"subscription_count":2},"presence-x":{"user_count":2},"nobody":{"subscription_count":0},"presence-y":{"user_count":0}}}`,
 			},
+			{name: "channel of a user", path: "/events", body: `{"name":"e","data":"1","channel":"#server-to-user-7","info":"user_count,subscription_count"}`, status: 200, answer: `{"channels":{"#server-to-user-7":{}}}`},
 			{name: "nothing applies", path: "/events", body: `{"name":"e","data":"1","channel":"public","info":"user_count"}`, status: 200, answer: `{"channels":{"public":{}}}`},
 		}},
 		{pusherhub.CompatPusher, []call{

@@ -203,3 +203,25 @@ func TestCloseFlushesObservers(t *testing.T) {
 		}
 	})
 }
+
+// An observer that new settings leave out is told what happened before them and no more.
+func TestApplyRetiresObserver(t *testing.T) {
+	g := newGate()
+	s := hubtest.NewServer(t, pusherhub.AppConfig{Plugins: []pusherhub.Plugin{g}})
+	c := s.Dial(t)
+	<-g.entered
+	c.Subscribe("x") // queued behind the first
+	c.ExpectQuiet()
+	rec := hubtest.NewRecorder()
+	apply(t, s, pusherhub.Config{}, pusherhub.AppConfig{Plugins: []pusherhub.Plugin{rec}})
+	c.Subscribe("y")
+	rec.Expect(t, pusherhub.Observation{Type: pusherhub.ChannelOccupied, App: hubtest.AppID, Channel: "y"})
+	c.Close()
+	close(g.open)
+	if err := s.Hub.Close(); err != nil { // waits for the retired one, too
+		t.Fatal(err)
+	}
+	if g.told != 2 {
+		t.Errorf("told %d observations, expected 2", g.told)
+	}
+}
