@@ -4,7 +4,7 @@
 #   php-fpm.sh <socket>
 #
 # The configuration is written beside the socket. PHP_FPM names another binary than the newest php-fpm found,
-# PHP_FPM_USER the account of the workers when root starts this (www-data).
+# PHP_FPM_USER the account of the workers when root starts this (www-data, or root if that account cannot read the project).
 set -eu
 
 demo=$(cd "$(dirname "$0")" && pwd)
@@ -25,11 +25,14 @@ find_php_fpm() {
 }
 php_fpm=${PHP_FPM:-$(find_php_fpm)}
 
+as_root=
 if [ "$(id -u)" = 0 ]; then
-	# PHP would only say "File not found.", for every request.
+	# A checkout below /root or in a private folder is closed to other accounts, and PHP would only say "File not found.", for every
+	# request. The demo listens on this machine only, so there the workers run as root.
 	if ! su -s /bin/sh "$user" -c 'test -r "$0"' "$demo/public/index.php"; then
-		echo "php-fpm.sh: $user cannot read $demo/public/index.php. Put the project where others may enter (not below /root), or run this as a normal user." >&2
-		exit 1
+		echo "php-fpm.sh: $user cannot read $demo/public/index.php, so the demo's PHP runs as root" >&2
+		user=root
+		as_root=--allow-to-run-as-root
 	fi
 	for_root='s/^root: //'
 else
@@ -42,4 +45,5 @@ sed -e "$for_root" \
 	-e "s|@GROUP@|$(id -gn "$user" 2>/dev/null || id -gn)|" \
 	"$demo/php-fpm.conf.template" >"$socket.conf"
 
-exec "$php_fpm" --nodaemonize --fpm-config "$socket.conf"
+# shellcheck disable=SC2086 # nothing or one word
+exec "$php_fpm" $as_root --nodaemonize --fpm-config "$socket.conf"
