@@ -249,3 +249,27 @@ func TestPresenceLimits(t *testing.T) {
 		}
 	})
 }
+
+// Coming again as another user must not cost the seat if there is no room for the other.
+func TestSubscribeAgainOnFullChannel(t *testing.T) {
+	s := hubtest.NewServer(t, pusherhub.AppConfig{MaxPresenceMembers: 2})
+	const channel = "presence-full"
+	again := func(c *hubtest.Client, id string) {
+		data := `{"user_id":"` + id + `"}`
+		c.Send(hubtest.SubscribeFrame(channel, s.Auth(c, channel, data), data))
+	}
+	alone := s.Join(t, channel, `{"user_id":"alone"}`)
+	tab := s.Join(t, channel, `{"user_id":"tabs"}`)
+	alone.Expect("pusher_internal:member_added")
+	s.Join(t, channel, `{"user_id":"tabs"}`)
+
+	again(tab, "third") // the other tab keeps the seat of "tabs": there would be three
+	tab.Expect("pusher:subscription_error")
+	tab.ExpectError(4200)
+	alone.ExpectQuiet()
+
+	again(alone, "third") // gives up the seat of "alone"
+	alone.Expect("pusher_internal:subscription_succeeded")
+	tab.Expect("pusher_internal:member_removed")
+	tab.Expect("pusher_internal:member_added")
+}

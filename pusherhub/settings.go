@@ -37,6 +37,9 @@ func NewSettings(cfg Config) (*Settings, error) {
 	if s.drain < 0 {
 		return nil, fmt.Errorf("drain: found %s, expected a positive duration", s.drain)
 	}
+	if s.maxConns < Unlimited {
+		return nil, fmt.Errorf("max_node_connections: found %d, expected a positive number or unlimited (-1)", s.maxConns)
+	}
 	if s.drain == 0 {
 		s.drain = 6 * time.Second
 	}

@@ -17,7 +17,10 @@ type subscriptionError struct {
 	code   int // 0: none
 }
 
-var errUnauthorized = &subscriptionError{"AuthError", textUnauthorized, http.StatusUnauthorized, CodeUnauthorized}
+var (
+	errUnauthorized = &subscriptionError{"AuthError", textUnauthorized, http.StatusUnauthorized, CodeUnauthorized}
+	errPresenceFull = &subscriptionError{"LimitReached", textPresenceFull, http.StatusForbidden, 0}
+)
 
 // subscribe handles pusher:subscribe.
 func (c *conn) subscribe(m clientMessage) {
@@ -153,7 +156,7 @@ func (c *conn) join(app *App, name string, who member) *subscriptionError {
 		if ch.members.byID[who.userID] == nil && app.cfg.MaxPresenceMembers.exceeded(len(ch.members.byID)+1) {
 			ch.mu.Unlock()
 			ch.abandon()
-			return &subscriptionError{"LimitReached", textPresenceFull, http.StatusForbidden, 0}
+			return errPresenceFull
 		}
 		sub.seat = &seat{conn: c, member: who}
 		added = ch.members.join(sub.seat)
@@ -192,6 +195,11 @@ func (c *conn) welcome(ch *channel, sub *subscription) {
 	sub.after = ch.seq // before the answer goes out: whoever has read it may publish at once
 	cached, found := ch.cachedNow()
 	ch.outMu.Unlock()
+	c.greet(ch, cached.frame, found)
+}
+
+// greet queues the answers to a subscribe. cached is nil if there is no event to repeat. The caller holds ch.mu.
+func (c *conn) greet(ch *channel, cached *frame, found bool) {
 	data := "{}"
 	if ch.members != nil {
 		data = ch.members.snapshot()
@@ -199,9 +207,9 @@ func (c *conn) welcome(ch *channel, sub *subscription) {
 	c.sendPayload(eventPayload(eventSubscriptionSucceeded, ch.name, data))
 	switch {
 	case !ch.kind.Cache:
-	case found:
-		c.send(cached.frame)
-	default:
+	case cached != nil:
+		c.send(cached)
+	case !found:
 		c.sendPayload(eventPayload(eventCacheMiss, ch.name, "{}"))
 		ch.missed(c)
 	}
@@ -227,6 +235,9 @@ func (c *conn) resubscribe(sub *subscription, who member) *subscriptionError {
 		return nil
 	}
 	if sub.seat != nil && sub.seat.userID != who.userID {
+		if !ch.hasRoom(c.app(), who.userID, sub.seat) {
+			return errPresenceFull
+		}
 		c.leave(sub)
 		return c.join(c.app(), ch.name, who)
 	}
@@ -235,15 +246,34 @@ func (c *conn) resubscribe(sub *subscription, who member) *subscriptionError {
 	if sub.seat != nil {
 		sub.seat.info = who.info
 	}
-	c.welcomeAgain(ch, sub)
+	c.welcomeAgain(ch)
 	return nil
 }
 
-// welcomeAgain repeats the answers of welcome without touching what is on its way. The caller holds ch.mu.
-func (c *conn) welcomeAgain(ch *channel, sub *subscription) {
-	after := sub.after
-	c.welcome(ch, sub)
-	sub.after = after
+// hasRoom reports whether a user may join a presence channel once a seat is given up.
+func (ch *channel) hasRoom(app *App, userID string, givenUp *seat) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	users := len(ch.members.byID) + 1
+	if len(ch.members.byID[givenUp.userID].seats) == 1 {
+		users--
+	}
+	return ch.members.byID[userID] != nil || !app.cfg.MaxPresenceMembers.exceeded(users)
+}
+
+// welcomeAgain repeats the answers of welcome without touching what is on its way: a cached event that is still in the
+// outbox comes from there. The caller holds ch.mu.
+func (c *conn) welcomeAgain(ch *channel) {
+	ch.outMu.Lock()
+	cached, found := ch.cachedNow()
+	repeat := cached.frame
+	for _, out := range ch.outbox {
+		if out.frame == cached.frame {
+			repeat = nil
+		}
+	}
+	ch.outMu.Unlock()
+	c.greet(ch, repeat, found)
 }
 
 // unsubscribe handles pusher:unsubscribe.

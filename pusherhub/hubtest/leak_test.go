@@ -9,6 +9,9 @@ import (
 func TestMain(m *testing.M) { os.Exit(Main(m)) }
 
 func TestModuleGoroutines(t *testing.T) {
+	if left := leakedGoroutines(); len(left) != 0 { // those of earlier tests may be about to end
+		t.Fatalf("found %q of earlier tests", left)
+	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
