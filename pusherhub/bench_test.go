@@ -130,7 +130,7 @@ func TestHotPathAllocations(t *testing.T) {
 	const n = 100
 	c := newCrowd(t, n)
 	f := newFrame(eventPayload("moved", "drivers", position))
-	if allocs := testing.AllocsPerRun(100, func() { c.fanOut(f) }); allocs > n+10 {
-		t.Errorf("one event to %d subscribers: found %v allocations, expected at most one for each", n, allocs)
+	if allocs := testing.AllocsPerRun(100, func() { c.fanOut(f) }); allocs > 10 {
+		t.Errorf("one event to %d subscribers: found %v allocations, expected a handful in all and none for each", n, allocs)
 	}
 }

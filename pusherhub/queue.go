@@ -31,6 +31,7 @@ type sendQueue struct {
 	deflate bool            // compression was negotiated
 
 	mu       sync.Mutex
+	one      [1]*frame     // guarded by mu: holds frames while there is one, so that an event costs no allocation
 	frames   []*frame      // guarded by mu: in order, waiting
 	size     int           // guarded by mu: bytes of frames
 	control  []byte        // guarded by mu: pings and pongs; they overtake frames
@@ -68,6 +69,9 @@ func (q *sendQueue) push(f *frame, bound Size) pushResult {
 	if q.size > 0 && q.writing && bound.exceeded(size) &&
 		((bound * hardBound).exceeded(size) || time.Since(q.progress) >= slowAfter) {
 		return pushSlow
+	}
+	if q.frames == nil {
+		q.frames = q.one[:0]
 	}
 	q.frames = append(q.frames, f)
 	q.size = size
@@ -145,7 +149,7 @@ func (q *sendQueue) take(w *writer) bool {
 	}
 	q.size -= w.size - control
 	if n == len(q.frames) {
-		q.frames = nil
+		q.frames, q.one[0] = nil, nil
 		w.add(q.last)
 		q.last = nil
 	} else {

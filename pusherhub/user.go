@@ -23,6 +23,7 @@ type user struct {
 	conns    []*conn
 	watchers []*conn     // sockets whose watchlist names the user
 	hold     *time.Timer // runs while the last socket is gone and nobody was told yet
+	holds    int         // counts holds, so that one that was cut short at its very end does not act for the next
 }
 
 func (u *user) online() bool { return len(u.conns) > 0 || u.hold != nil }
@@ -76,18 +77,20 @@ func (us *users) leave(c *conn) {
 	u.conns = slices.DeleteFunc(u.conns, func(other *conn) bool { return other == c })
 	if len(u.conns) == 0 {
 		state := c.state
-		u.hold = time.AfterFunc(offlineHold, func() { us.goOffline(state, u) })
+		u.holds++
+		n := u.holds
+		u.hold = time.AfterFunc(offlineHold, func() { us.goOffline(state, u, n) })
 	}
 }
 
 // goOffline tells the watchers of a user who did not come back within the hold.
-func (us *users) goOffline(state *appState, u *user) {
+func (us *users) goOffline(state *appState, u *user, hold int) {
 	if !state.hub.enter() {
 		return
 	}
 	defer state.hub.leave()
 	us.mu.Lock()
-	if u.hold == nil || len(u.conns) > 0 {
+	if u.hold == nil || u.holds != hold {
 		us.mu.Unlock()
 		return
 	}
