@@ -134,3 +134,38 @@ func TestHotPathAllocations(t *testing.T) {
 		t.Errorf("one event to %d subscribers: found %v allocations, expected a handful in all and none for each", n, allocs)
 	}
 }
+
+// A burst of events to one channel reaches a subscriber in one frame's worth of writing, in order.
+func TestBurstIsJoined(t *testing.T) {
+	hub := New()
+	state := &appState{hub: hub, id: "app"}
+	app, err := NewApp(AppConfig{ID: "app", Key: "key", Secret: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state.app.Store(app)
+	ch := state.openChannel("drivers")
+	var messages []*Message
+	for range 3 {
+		messages = append(messages, &Message{App: "app", Channel: "drivers"})
+	}
+	if found := state.burstChannel(messages); found != ch {
+		t.Error("three messages to one channel are no burst")
+	}
+	if state.burstChannel(append(messages, &Message{Channel: "riders"})) != nil || state.burstChannel(messages[:1]) != nil {
+		t.Error("messages to two channels, or one message, are a burst")
+	}
+	if !ch.claim() || ch.claim() {
+		t.Error("the deliverer's place was not taken once")
+	}
+	f := newFrame([]byte("{}"))
+	if ch.accept(f, nil, 0, nil) || ch.accept(f, nil, 0, nil) {
+		t.Error("events of a claimed channel were to be delivered one by one")
+	}
+	if batch := ch.takeOutbox(nil); len(batch) != 2 {
+		t.Errorf("%d events make the batch, expected 2", len(batch))
+	}
+	if batch := ch.takeOutbox(nil); len(batch) != 0 || ch.delivering {
+		t.Error("the deliverer's place is not free again")
+	}
+}

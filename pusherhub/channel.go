@@ -76,6 +76,17 @@ func (ch *channel) accept(f *frame, except *conn, billed int, cache *string) (du
 	return due
 }
 
+// claim takes the deliverer's place ahead of what will be accepted, if it is free. The caller then has to run.
+func (ch *channel) claim() bool {
+	ch.outMu.Lock()
+	defer ch.outMu.Unlock()
+	if ch.delivering {
+		return false
+	}
+	ch.delivering = true
+	return true
+}
+
 // unlock releases mu and delivers what tell has accepted meanwhile.
 func (ch *channel) unlock() {
 	due := ch.due

@@ -40,6 +40,9 @@ func (h *Hub) publish(ctx context.Context, state *appState, app *App, events []e
 		return errBacklog
 	}
 	defer state.backlog.settle(bytes) // deliver has charged its own by then
+	if ch := state.burstChannel(messages); ch != nil && ch.claim() {
+		defer ch.run()
+	}
 	for _, m := range messages {
 		if err := h.broker().Publish(ctx, m); err != nil {
 			h.publishFailed(m.App, m.Channel, err)
@@ -63,6 +66,20 @@ func (k hooks) publish(ctx context.Context, h *Hub, r PublishRequest) (PublishRe
 	}
 	r.Event, r.Data = asked.Event, asked.Data
 	return r, nil
+}
+
+// burstChannel returns the channel that all of several messages go to, if it exists. Such a burst is delivered at once when
+// all of it is in the outbox. Messages to different channels are delivered in their order instead.
+func (s *appState) burstChannel(messages []*Message) *channel {
+	if len(messages) < 2 {
+		return nil
+	}
+	for _, m := range messages[1:] {
+		if m.Channel != messages[0].Channel {
+			return nil
+		}
+	}
+	return s.channel(messages[0].Channel)
 }
 
 // deliver queues a message for the channel's local subscribers.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -18,7 +19,7 @@ type Crowd struct {
 	members []*member     // guarded by mu
 	total   int64         // guarded by mu: frames since Reset
 	closed  int           // guarded by mu: sockets that ended by themselves
-	broken  string        // guarded by mu: what was wrong with the order of events, the first time
+	broken  string        // guarded by mu: what went wrong, the first time
 	fresh   bool          // guarded by mu: a frame came since arrived was called
 	last    time.Time     // guarded by mu: when the last frame came
 	delays  histogram     // guarded by mu: of events whose publisher counts
@@ -197,9 +198,18 @@ func (c *Crowd) received(m *member, b []byte) (pings int) {
 			}
 		case opPing:
 			pings++
+		case opClose:
+			c.lastWords(payload)
 		}
 	})
 	return pings
+}
+
+// lastWords keeps why the server closes a socket, the first time. The caller holds mu.
+func (c *Crowd) lastWords(payload []byte) {
+	if len(payload) >= 2 && c.broken == "" {
+		c.broken = fmt.Sprintf("the server closed a socket with %d %q", binary.BigEndian.Uint16(payload), payload[2:])
+	}
 }
 
 // check looks at one event of a sampled socket: its number must be one more than the last of its publisher. The caller holds mu.

@@ -39,6 +39,7 @@ import (
 // options are the command line's.
 type options struct {
 	scenarios []string
+	only      string
 	rounds    int
 	length    time.Duration
 	quick     bool
@@ -69,6 +70,7 @@ func parseOptions(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("bench", flag.ExitOnError)
 	names := f.String("scenario", "", "run only these, separated by commas: "+strings.Join(scenarioNames(), ", "))
+	f.StringVar(&o.only, "case", "", "run only the cases whose names contain this")
 	f.IntVar(&o.rounds, "rounds", 5, "rounds of each measurement")
 	f.DurationVar(&o.length, "length", 3*time.Second, "length of a round")
 	f.BoolVar(&o.quick, "quick", false, "small sizes and one short round: shows that everything runs and arrives, measures nothing")
