@@ -155,11 +155,11 @@ func TestBurstIsJoined(t *testing.T) {
 	if state.burstChannel(append(messages, &Message{Channel: "riders"})) != nil || state.burstChannel(messages[:1]) != nil {
 		t.Error("messages to two channels, or one message, are a burst")
 	}
-	if !ch.claim() || ch.claim() {
+	if first, second := ch.claim(), ch.claim(); !first || second {
 		t.Error("the deliverer's place was not taken once")
 	}
 	f := newFrame([]byte("{}"))
-	if ch.accept(f, nil, 0, nil) || ch.accept(f, nil, 0, nil) {
+	if first, second := ch.accept(f, nil, 0, nil), ch.accept(f, nil, 0, nil); first || second {
 		t.Error("events of a claimed channel were to be delivered one by one")
 	}
 	if batch := ch.takeOutbox(nil); len(batch) != 2 {
