@@ -20,7 +20,10 @@
 // A scenario (scenario_*.go) runs its limit and the hub in turns, -rounds times each. A figure (figure.go) is the median of the
 // rounds, and its ratio the median of the ratios of neighbouring rounds, so that what the machine does beside hurts both alike.
 // CPU time is that of the server process only; per delivery it is divided by the frames that arrived. If one frame is lost, a socket
-// is closed or a process dies, the run fails.
+// is closed or a process dies, the run fails; a figure that is not what it should be (requirement.go) is marked and nothing more.
+//
+// A whole run takes about half an hour and wants the machine for itself. -scenario and -case choose a part of it, -profiles shows where the
+// server's time and memory go, -quick takes half a minute and measures nothing.
 package main
 
 import (

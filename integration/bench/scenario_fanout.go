@@ -39,9 +39,12 @@ func sizeName(subscribers, size int) string {
 
 func runFanout(b *bench) error {
 	for _, subscribers := range b.possible(size(b, []int{100, 1000, 10_000}, []int{50})) {
-		if err := b.fanoutTo(subscribers); err != nil {
+		if err := b.fanoutTo(subscribers, false); err != nil {
 			return err
 		}
+	}
+	if err := b.fanoutTo(size(b, onceFor, 50), true); err != nil {
+		return err
 	}
 	b.noteAllocations(100, 10_000)
 	return nil
@@ -67,14 +70,19 @@ func (b *bench) noteAllocations(few, many int) {
 	}
 }
 
-// fanoutTo measures all cases with one number of subscribers.
-func (b *bench) fanoutTo(subscribers int) error {
+// fanoutTo measures all cases with one number of subscribers. The limit of subscribers over TLS is the plain loop, too: it shows what
+// TLS costs.
+func (b *bench) fanoutTo(subscribers int, overTLS bool) error {
 	defer b.stopAll()
 	s, err := b.startCaddy()
 	if err != nil {
 		return err
 	}
-	ours, err := b.gather(JoinArgs{Target: s.site, Sockets: subscribers, Channel: fanoutChannel})
+	target, sizes := s.site, size(b, []int{200, 2048}, []int{200})
+	if overTLS {
+		target, sizes = s.tls, sizes[:1]
+	}
+	ours, err := b.gather(JoinArgs{Target: target, Sockets: subscribers, Channel: fanoutChannel})
 	if err != nil {
 		return err
 	}
@@ -86,12 +94,15 @@ func (b *bench) fanoutTo(subscribers int) error {
 	if err != nil {
 		return err
 	}
-	for _, bytes := range size(b, []int{200, 2048}, []int{200}) {
+	for _, bytes := range sizes {
 		for _, c := range fanoutCases {
 			if c.rate*float64(subscribers) > maxPaced || c.once && (subscribers != onceFor || bytes != 200) && !b.quick {
 				continue
 			}
 			what := sizeName(subscribers, bytes) + ", " + c.name
+			if overTLS {
+				what += ", TLS"
+			}
 			c.publish.Channel, c.publish.Size = fanoutChannel, bytes
 			if err := b.fanoutCase(what, c, s, publisher, ours, bare); err != nil {
 				return err

@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"testing"
-	"time"
 )
 
 func TestFramesAreCountedHoweverTheyAreTorn(t *testing.T) {
@@ -49,48 +48,5 @@ func TestStampIsFoundAndRead(t *testing.T) {
 	}
 	if at := findStamp([]byte(`{"event":"x","data":"{}"}`)); at >= 0 {
 		t.Errorf("found a stamp at %d where there is none", at)
-	}
-}
-
-func TestHistogramKeepsQuantiles(t *testing.T) {
-	var h histogram
-	for i := 1; i <= 1000; i++ {
-		h.add(time.Duration(i) * time.Microsecond)
-	}
-	for q, exact := range map[float64]time.Duration{.5: 501 * time.Microsecond, .99: 991 * time.Microsecond} {
-		if got := h.quantile(q); got < exact || got > exact+exact/16 {
-			t.Errorf("quantile %g is %v, expected %v or a little more", q, got, exact)
-		}
-	}
-	for d := time.Duration(1); d < time.Hour; d *= 3 {
-		if i := bucket(d); border(i) > d || border(i+1) <= d {
-			t.Errorf("%v is in the bucket from %v to %v", d, border(i), border(i+1))
-		}
-	}
-}
-
-func TestCrowdNoticesWhatIsMissing(t *testing.T) {
-	c := newCrowd()
-	m := &member{socket: &socket{parser: frameParser{keep: true}}, sampled: true}
-	event := func(seq int64) []byte {
-		frame := eventFrame("room", 100)
-		stamp(frame[findStamp(frame):], 0, seq, time.Now().UnixNano())
-		return frame
-	}
-	c.received(m, append(event(1), event(2)...))
-	if c.total != 2 || c.broken != "" {
-		t.Fatalf("after two events in order: %d frames, %q", c.total, c.broken)
-	}
-	c.received(m, event(4))
-	if c.broken == "" {
-		t.Error("nobody noticed that event 3 is missing")
-	}
-}
-
-func TestRatioIsTheMedianOfNeighbours(t *testing.T) {
-	f := figure{Ours: []float64{10, 40, 30}, Limits: []float64{10, 20, 10}}
-	f.finish()
-	if f.Median != 30 || f.LimitMedian != 10 || f.Ratio != 2 || f.RatioLeast != 1 || f.RatioMost != 3 {
-		t.Errorf("got %+v", f)
 	}
 }
