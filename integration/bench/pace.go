@@ -9,6 +9,7 @@ type pace struct {
 	began  time.Time
 	length time.Duration
 	rate   float64 // per second; 0: as fast as it goes
+	shift  float64 // how much later than the others that keep the same pace, as a share of the time between two events
 	count  int64
 }
 
@@ -22,7 +23,7 @@ func (p *pace) wait() (due time.Time, more bool) {
 		now := time.Now()
 		return now, now.Sub(p.began) < p.length
 	}
-	after := time.Duration(float64(p.count) / p.rate * float64(time.Second))
+	after := time.Duration((float64(p.count) + p.shift) / p.rate * float64(time.Second))
 	if after >= p.length {
 		return due, false
 	}

@@ -89,6 +89,7 @@ func (c *apiConn) publish(a PublishArgs, number int, done *Published) error {
 	m := newMessage(a, number)
 	batch := max(a.Batch, 1)
 	pace := newPace(a.Rate/float64(a.Conns)/float64(batch), a.Length)
+	pace.shift = float64(number) / float64(a.Conns) // the bare loop's events are spread evenly, too
 	if a.Length == 0 {
 		pace.length = callLimit
 	}
