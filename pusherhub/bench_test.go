@@ -97,14 +97,15 @@ func newCrowd(t testing.TB, n int) *crowd {
 // fanOut queues one event for each of the crowd and takes it out again, as flushers do.
 func (c *crowd) fanOut(f *frame) {
 	c.channel.accept(f, nil, 0, nil)
-	c.deliver.batch = c.channel.takeOutbox(c.deliver.batch[:0])
-	c.deliver.fanOut(c.channel.subs)
-	for _, member := range c.deliver.ready {
-		for member.queue.take(&c.write) {
-			_ = c.write.size
+	until := c.channel.sweepUntil()
+	for c.channel.serveGroup(&c.deliver) {
+		for _, member := range c.deliver.ready {
+			for member.queue.take(&c.write) {
+				_ = c.write.size
+			}
 		}
 	}
-	c.channel.takeOutbox(nil) // nothing: frees the deliverer's place
+	c.channel.endSweep(until)
 }
 
 func BenchmarkFanOut(b *testing.B) {
@@ -162,10 +163,10 @@ func TestBurstIsJoined(t *testing.T) {
 	if first, second := ch.accept(f, nil, 0, nil), ch.accept(f, nil, 0, nil); first || second {
 		t.Error("events of a claimed channel were to be delivered one by one")
 	}
-	if batch := ch.takeOutbox(nil); len(batch) != 2 {
-		t.Errorf("%d events make the batch, expected 2", len(batch))
+	if until := ch.sweepUntil(); until != 2 {
+		t.Errorf("a sweep brings %d events, expected 2", until)
 	}
-	if batch := ch.takeOutbox(nil); len(batch) != 0 || ch.delivering {
+	if more := ch.sweep(); more || ch.delivering {
 		t.Error("the deliverer's place is not free again")
 	}
 }

@@ -9,9 +9,9 @@ import (
 // channel is what a name means while somebody is subscribed to it or it keeps an event.
 //
 // Events go through its outbox: who publishes appends under outMu; one deliverer, needed when the
-// outbox stops being empty, hands them to the subscribers' queues under mu. A
-// subscription notes the number of the last event before it, so an event that was accepted earlier and is
-// still in the outbox is not delivered to it.
+// outbox stops being empty, hands them to the subscribers' queues under mu (sweep.go). A
+// subscription knows the number of the last event that it has got. A new one begins with the last event before it, so what was accepted
+// earlier and is still in the outbox is not delivered to it.
 type channel struct {
 	// Static.
 	state *appState
@@ -23,6 +23,7 @@ type channel struct {
 
 	mu        sync.Mutex
 	subs      []*subscription // guarded by mu
+	swept     int             // guarded by mu: how many of subs, from the first, the sweep that is under way has served
 	due       bool            // guarded by mu: unlock has to deliver
 	members   *members        // guarded by mu; nil unless a presence channel
 	countDue  *time.Timer     // guarded by mu: a subscription_count that is held back
@@ -41,7 +42,7 @@ type subscription struct {
 	conn    *conn
 	channel *channel
 	index   int    // guarded by channel.mu: place in channel.subs
-	after   uint64 // guarded by channel.mu: events up to this number are not for it
+	after   uint64 // guarded by channel.mu: events up to this number it has got, or are not for it
 	seat    *seat  // guarded by channel.mu: nil unless a presence channel
 }
 
@@ -97,29 +98,6 @@ func (ch *channel) unlock() {
 	}
 }
 
-// maxBatch bounds what is delivered at once, in bytes: a reader that is a little behind must not be closed because of
-// one huge batch.
-const maxBatch = 256 << 10
-
-// takeOutbox moves what gathered into batch; when there is nothing, the deliverer's place is free again.
-func (ch *channel) takeOutbox(batch []outgoing) []outgoing {
-	ch.outMu.Lock()
-	defer ch.outMu.Unlock()
-	if len(ch.outbox) == 0 {
-		ch.delivering = false
-		ch.outbox = nil
-		return batch
-	}
-	n, size := 0, 0
-	for n < len(ch.outbox) && (n == 0 || size+len(ch.outbox[n].frame.wire) <= maxBatch) {
-		size += len(ch.outbox[n].frame.wire)
-		n++
-	}
-	batch = append(batch, ch.outbox[:n]...)
-	ch.outbox = append(ch.outbox[:0], ch.outbox[n:]...)
-	return batch
-}
-
 // tell sends a frame of the protocol itself to the present subscribers. The caller holds mu and releases it with unlock.
 func (ch *channel) tell(payload []byte) {
 	if len(ch.subs) > 0 && ch.accept(newFrame(payload), nil, 0, nil) {
@@ -134,17 +112,30 @@ func (ch *channel) add(sub *subscription) {
 	ch.state.hub.counters.subscriptions.Add(1)
 }
 
-// remove takes a subscription out of the list, in constant time. The caller holds mu.
+// remove takes a subscription out of the list, in constant time. Those that the sweep has served stay together. The caller holds mu.
 func (ch *channel) remove(sub *subscription) {
+	free := sub.index
+	if free < ch.swept {
+		ch.swept--
+		ch.move(ch.swept, free)
+		free = ch.swept
+	}
 	last := len(ch.subs) - 1
-	ch.subs[sub.index] = ch.subs[last]
-	ch.subs[sub.index].index = sub.index
+	if free != last {
+		ch.move(last, free)
+	}
 	ch.subs[last] = nil
 	ch.subs = ch.subs[:last]
 	if len(ch.subs) == 0 {
 		ch.subs = nil
 	}
 	ch.state.hub.counters.subscriptions.Add(-1)
+}
+
+// move puts a subscription into another's place. The caller holds mu.
+func (ch *channel) move(from, to int) {
+	ch.subs[to] = ch.subs[from]
+	ch.subs[to].index = to
 }
 
 // counts returns the subscribers and, on presence channels, the distinct users.

@@ -1,92 +1,60 @@
 package pusherhub
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	// writersShare is how many sockets one goroutine writes to before it is worth to start another.
-	writersShare = 128
+// paceLimit is how long a deliverer waits for the flushers of sockets that it cannot write to itself. When the
+// machine is short of CPU this slows the channel's publishers down instead of filling queues. A socket whose peer
+// does not read costs this once: it is not waited for again until it has caught up.
+const paceLimit = 50 * time.Millisecond
 
-	// paceLimit is how long a deliverer waits for the flushers of sockets that it cannot write to itself. When the
-	// machine is short of CPU this slows the channel's publishers down instead of filling queues. A socket whose peer
-	// does not read costs this once: it is not waited for again until it has caught up.
-	paceLimit = 50 * time.Millisecond
-)
-
-// deliverer is the state of one run of channel.deliver.
+// deliverer serves one group of subscribers after the other (channel.visit).
 type deliverer struct {
-	batch []outgoing
-	ready []*conn // sockets whose flusher's place the deliverer has claimed
+	events []outgoing // the channel's outbox
+	ready  []*conn    // sockets whose flusher's place the deliverer has claimed
+
+	// Subscribers have nearly always got the same events already, so what they still lack is put together once.
+	first, last uint64 // numbers of the events put together
+	newest      uint64 // number of the newest event at that time
+	count       int    // how many were put together
+	joined      *frame // all of them; nil if they differ from socket to socket
 }
 
 var deliverers = sync.Pool{New: func() any { return new(deliverer) }}
 
-// inlineSubscribers is up to how many subscribers a publisher delivers itself. Then its events to several channels
-// arrive in its order, too. With more, it must not wait for them.
-const inlineSubscribers = 64
-
-// run delivers what is in the outbox: here if that is quick, in a goroutine of its own if not. The caller holds no lock.
-func (ch *channel) run() {
-	ch.state.hub.hold()
-	if ch.pins.Load() <= inlineSubscribers {
-		ch.deliver()
-		return
-	}
-	go ch.deliver()
+// reset lets go of everything.
+func (d *deliverer) reset() {
+	clear(d.ready)
+	*d = deliverer{ready: d.ready[:0]}
 }
 
-// deliver empties the outbox into the subscribers' queues and writes these, one batch after the
-// other. What gathers meanwhile makes the next batch.
-func (ch *channel) deliver() {
-	defer ch.state.hub.leave()
-	d := deliverers.Get().(*deliverer)
-	defer deliverers.Put(d)
-	for {
-		ch.mu.Lock()
-		d.batch = ch.takeOutbox(d.batch[:0])
-		if len(d.batch) == 0 {
-			ch.mu.Unlock()
-			return
-		}
-		billed := d.fanOut(ch.subs)
-		ch.state.hub.counters.framesQueued.Add(uint64(len(d.batch)) * uint64(len(ch.subs)))
-		ch.mu.Unlock()
-		d.write()
-		ch.state.backlog.settle(billed)
-		clear(d.batch)
-		clear(d.ready)
-	}
-}
-
-// fanOut queues the batch for each subscriber it is meant for. Subscribers that get all of it, which is nearly
-// always all of them, share one joined frame. The channel is locked.
-func (d *deliverer) fanOut(subs []*subscription) (billed int) {
+// fanOut queues for each subscriber of a group the events that it lacks, and returns how many frames that were.
+// The channel is locked.
+func (d *deliverer) fanOut(group []*subscription) (queued int) {
+	clear(d.ready)
 	d.ready = d.ready[:0]
-	whole := true
-	for _, out := range d.batch {
-		billed += out.billed
-		whole = whole && out.except == nil && out.frame.replaces == ""
+	if len(d.events) == 0 {
+		return 0
 	}
-	one := d.batch[0].frame
-	if whole && len(d.batch) > 1 {
-		frames := make([]*frame, len(d.batch)) // kept by the joined frame
-		for i, out := range d.batch {
-			frames[i] = out.frame
+	last := d.events[len(d.events)-1].seq
+	for _, sub := range group {
+		if sub.after >= last {
+			continue
 		}
-		one = joinFrames(frames)
-	}
-	for _, sub := range subs {
+		lacks := d.lackedAfter(sub.after, last)
+		sub.after = d.last
 		flush := false
-		if whole && sub.after < d.batch[0].seq {
-			flush = sub.conn.enqueue(one)
+		if d.joined != nil {
+			flush = sub.conn.enqueue(d.joined)
+			queued += d.count
 		} else {
-			for _, out := range d.batch {
-				if out.except != sub.conn && sub.after < out.seq {
+			for _, out := range lacks {
+				if out.except != sub.conn {
 					flush = sub.conn.enqueue(out.frame) || flush
+					queued++
 				}
 			}
 		}
@@ -94,33 +62,50 @@ func (d *deliverer) fanOut(subs []*subscription) (billed int) {
 			d.ready = append(d.ready, sub.conn)
 		}
 	}
-	return billed
+	return queued
 }
 
-// write writes what fanOut has queued: at once where that cannot block, through a flusher each where it can, on all cores
-// if there are many. No lock is held.
+// lackedAfter returns the events behind number after that a subscriber is to get now, up to d.last, and puts them together
+// in d.joined if all subscribers get them all.
+func (d *deliverer) lackedAfter(after, newest uint64) []outgoing {
+	oldest := d.events[0].seq
+	lacks := d.events[max(after+1, oldest)-oldest:]
+	if d.first == lacks[0].seq && d.newest == newest {
+		return lacks[:d.count]
+	}
+	d.count = countUpTo(lacks, maxBatch)
+	lacks = lacks[:d.count]
+	d.first, d.last, d.newest = lacks[0].seq, lacks[d.count-1].seq, newest
+	d.joined = joinAll(lacks)
+	return lacks
+}
+
+// joinAll returns one frame for all the events, nil if they are not for everybody or may give way to newer ones.
+func joinAll(events []outgoing) *frame {
+	for _, out := range events {
+		if out.except != nil || out.frame.replaces != "" {
+			return nil
+		}
+	}
+	if len(events) == 1 {
+		return events[0].frame
+	}
+	frames := make([]*frame, len(events)) // kept by the joined frame
+	for i, out := range events {
+		frames[i] = out.frame
+	}
+	return joinFrames(frames)
+}
+
+// write writes what fanOut has queued: at once where that cannot block, through a flusher each where it can. No lock is held.
 func (d *deliverer) write() {
 	if len(d.ready) == 0 {
 		return
 	}
-	shares := min(runtime.GOMAXPROCS(0), 1+len(d.ready)/writersShare)
-	if shares == 1 {
-		writeAll(d.ready)
-		return
-	}
-	var wg sync.WaitGroup
-	for i := range shares {
-		from, to := len(d.ready)*i/shares, len(d.ready)*(i+1)/shares
-		wg.Go(func() { writeAll(d.ready[from:to]) })
-	}
-	wg.Wait()
-}
-
-func writeAll(conns []*conn) {
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
 	var pace *pacer
-	for _, c := range conns {
+	for _, c := range d.ready {
 		if c.queue.raw == nil {
 			if pace == nil {
 				pace = newPacer()

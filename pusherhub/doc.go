@@ -21,12 +21,13 @@
 //
 //	POST /events → api_auth.go (signature, before the body is looked into) → api_validate.go
 //	  → publish.go (hooks, backlog) → Broker → node.Deliver on each node
-//	  → channel.accept: the frame is built once and numbered → channel.deliver (deliver.go)
+//	  → channel.accept: the frame is built once and numbered → channel.sweep (sweep.go), deliverer (deliver.go)
 //	  → sendQueue.push on each socket, then one write each (flush.go)
 //
-// A publisher is done when its event stands in the channel's outbox. A deliverer, which exists only
-// while an outbox is not empty (the publisher itself if the subscribers are few, otherwise a goroutine), takes all that has gathered there, queues it on the sockets, and writes to each in one
-// non-blocking call. What the kernel does not take at once is left to a flusher, a goroutine that exists only while
+// A publisher is done when its event stands in the channel's outbox. A deliverer, which exists only while an outbox is not
+// empty (the publisher itself if the subscribers are few, otherwise a goroutine), sweeps over the subscribers in groups until it is (sweep.go).
+// To each it queues all that the socket has not got when its turn comes, joined into one frame, and writes that in one non-blocking
+// call. What the kernel does not take at once is left to a flusher, a goroutine that exists only while
 // that socket's queue is not empty; sockets that cannot be written to without blocking (TLS) always get one. So a burst costs
 // a subscriber about one system call, a slow reader costs nobody else anything, and an idle socket has nothing but its reader.
 // When the machine is short of CPU, deliverers fall behind, the app's backlog fills and publishers wait.

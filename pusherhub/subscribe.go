@@ -246,7 +246,7 @@ func (c *conn) resubscribe(sub *subscription, who member) *subscriptionError {
 	if sub.seat != nil {
 		sub.seat.info = who.info
 	}
-	c.welcomeAgain(ch)
+	c.welcomeAgain(sub)
 	return nil
 }
 
@@ -261,14 +261,15 @@ func (ch *channel) hasRoom(app *App, userID string, givenUp *seat) bool {
 	return ch.members.byID[userID] != nil || !app.cfg.MaxPresenceMembers.exceeded(users)
 }
 
-// welcomeAgain repeats the answers of welcome without touching what is on its way: a cached event that is still in the
-// outbox comes from there. The caller holds ch.mu.
-func (c *conn) welcomeAgain(ch *channel) {
+// welcomeAgain repeats the answers of welcome without touching what is on its way: a cached event that the subscriber is
+// still to get from the outbox comes from there. The caller holds the channel's mu.
+func (c *conn) welcomeAgain(sub *subscription) {
+	ch := sub.channel
 	ch.outMu.Lock()
 	cached, found := ch.cachedNow()
 	repeat := cached.frame
 	for _, out := range ch.outbox {
-		if out.frame == cached.frame {
+		if out.frame == cached.frame && out.seq > sub.after {
 			repeat = nil
 		}
 	}
