@@ -9,7 +9,8 @@ import (
 type SlowReaders struct {
 	// Policy `close` closes the socket with 4100 when its queue is over max_queue. `conflate` does the same, but on
 	// the channels that Channels name an event that is still waiting in the queue gives way to the next one of the same channel and
-	// event name: who reads again gets the newest and not the history. Default: `close`.
+	// event name: who reads again gets the newest and not the history. On Linux the kernel keeps next to nothing of
+	// it either. Default: `close`.
 	Policy string `json:"policy,omitempty"`
 
 	// Channels are the names of the channels to conflate, `*` standing for any run of characters.
@@ -28,6 +29,11 @@ func (s *SlowReaders) validate() error {
 		return errors.New("slow_readers close: found channel patterns, which belong to conflate")
 	}
 	return nil
+}
+
+// conflating reports whether events of any channel give way to newer ones.
+func (a *App) conflating() bool {
+	return a.cfg.SlowReaders != nil && len(a.cfg.SlowReaders.Channels) > 0
 }
 
 // conflates reports whether events of the channel give way to newer ones.

@@ -88,9 +88,12 @@ func (w *writer) writeTo(nc net.Conn) error {
 }
 
 // closeNow closes the socket without a word: a TLS close_notify would wait for a peer that does not read.
-func closeNow(nc net.Conn) {
+func closeNow(nc net.Conn) { _ = transportBelow(nc).Close() }
+
+// transportBelow returns the connection that TLS runs on, or nc itself.
+func transportBelow(nc net.Conn) net.Conn {
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = t.NetConn()
+		return t.NetConn()
 	}
-	_ = nc.Close()
+	return nc
 }

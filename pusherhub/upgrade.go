@@ -163,6 +163,9 @@ func (c *conn) establish(app *App) {
 	if isOn(app.cfg.UserAuthentication) {
 		c.authorizeBy = time.Now().Add(time.Duration(app.cfg.UserAuthenticationTimeout))
 	}
+	if app.conflating() {
+		keepUnsent(c.nc)
+	}
 	c.hub.counters.connectionsTotal.Add(1)
 	c.sendPayload(establishedPayload(c.id, int(time.Duration(app.cfg.ActivityTimeout)/time.Second)))
 	c.state.conns.add(c)
