@@ -60,6 +60,10 @@ func newServer(t testing.TB) *server {
 			t.Error(err)
 		}
 	})
+	// PHP's account has to pass through when root runs the tests
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
 	return &server{
 		Env: environmentApp, dir: dir,
 		port: freePort(t), tlsPort: freePort(t), apiPort: freePort(t), t: t,
@@ -102,7 +106,7 @@ func (s *server) environ() []string {
 		"PORT=" + strconv.Itoa(s.port),
 		"TLS_PORT=" + strconv.Itoa(s.tlsPort),
 		"API_PORT=" + strconv.Itoa(s.apiPort),
-		"DEMO_ROOT=" + demoFile(s.t, "public"),
+		"DEMO_ROOT=" + filepath.Join(s.dir, "php.sock.demo", "public"),
 	}, s.Env...)
 }
 

@@ -10,10 +10,16 @@ import (
 )
 
 // startPHP runs the demo's php-fpm, with the server's environment, on the socket that Caddyfiles
-// find as {$DIR}/php.sock.
+// find as {$DIR}/php.sock. What it serves they find as {$DEMO_ROOT}.
 func (s *server) startPHP() *process {
 	s.t.Helper()
-	cmd := exec.Command(demoFile(s.t, "php-fpm.sh"), filepath.Join(s.dir, "php.sock"))
+	return s.startPHPFrom(demoFile(s.t, "."))
+}
+
+// startPHPFrom is startPHP for the demo in another folder than the checkout's.
+func (s *server) startPHPFrom(demo string) *process {
+	s.t.Helper()
+	cmd := exec.Command(filepath.Join(demo, "php-fpm.sh"), filepath.Join(s.dir, "php.sock"))
 	cmd.Env = append(s.environ(),
 		"REVERB_HOST=127.0.0.1",
 		"REVERB_PORT="+strconv.Itoa(s.apiPort),

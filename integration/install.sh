@@ -33,6 +33,7 @@ if [ "${1:-}" = test ]; then
 	has gcc || missing+=(gcc)
 	[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 	has shellcheck || missing+=(shellcheck)
+	/usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
 fi
 
 if [ ${#missing[@]} -eq 0 ]; then

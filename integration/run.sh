@@ -11,8 +11,11 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 caddy=$here/.build/caddy
-# sockets and logs of this run; they stay if it fails
+# What the programs write is for this account only.
+umask 077
+# Sockets, logs and the demo as PHP sees it; they stay if the run fails. When root runs this, PHP's account has to pass through.
 work=$(mktemp -d "${TMPDIR:-/tmp}/pusher-hub.XXXXXX")
+chmod 711 "$work"
 
 taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
@@ -45,7 +48,8 @@ export REVERB_APP_KEY=${REVERB_APP_KEY:-$(random 10)}
 export REVERB_APP_SECRET=${REVERB_APP_SECRET:-$(random 10)}
 # where PHP publishes, whatever a Laravel .env in this shell says
 export REVERB_HOST=127.0.0.1 REVERB_PORT=$HUB_PUBLISH_PORT REVERB_SCHEME=http
-export APP_ROOT=$here/demo/public
+# what php-fpm.sh serves
+export APP_ROOT=$work/php.sock.demo/public
 # not the default port: another Caddy may run on this machine
 export CADDY_ADMIN=unix/$work/admin.sock
 

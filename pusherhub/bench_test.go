@@ -97,6 +97,11 @@ func newCrowd(t testing.TB, n int) *crowd {
 // fanOut queues one event for each of the crowd and takes it out again, as flushers do.
 func (c *crowd) fanOut(f *frame) {
 	c.channel.accept(f, nil, 0, nil)
+	c.handOut()
+}
+
+// handOut does that with what is in the outbox.
+func (c *crowd) handOut() {
 	until := c.channel.sweepUntil()
 	for c.channel.serveGroup(&c.deliver) {
 		for _, member := range c.deliver.ready {

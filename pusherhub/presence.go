@@ -9,6 +9,7 @@ import (
 type members struct {
 	byID map[string]*presentUser
 	ids  []string // in order of arrival, for stable snapshots
+	last int      // size of the last snapshot, which the next will have more or less
 }
 
 // presentUser is one user with the sockets that brought them, oldest first: the oldest one's
@@ -56,7 +57,8 @@ func (m *members) leave(s *seat) (last bool) {
 
 // snapshot is the data of a presence channel's subscription_succeeded.
 func (m *members) snapshot() string {
-	data := append([]byte(`{"presence":{"count":`), strconv.Itoa(len(m.ids))...)
+	data := append(make([]byte, 0, m.last+m.last/8+64), `{"presence":{"count":`...)
+	data = strconv.AppendInt(data, int64(len(m.ids)), 10)
 	data = append(data, `,"ids":[`...)
 	for i, id := range m.ids {
 		if i > 0 {
@@ -72,5 +74,7 @@ func (m *members) snapshot() string {
 		data = append(appendString(data, id), ':')
 		data = append(data, m.byID[id].seats[0].infoOrEmpty()...)
 	}
-	return string(append(data, "}}}"...))
+	data = append(data, "}}}"...)
+	m.last = len(data)
+	return string(data)
 }

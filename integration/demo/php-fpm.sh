@@ -3,8 +3,11 @@
 #
 #   php-fpm.sh <socket>
 #
-# The configuration is written beside the socket. PHP_FPM names another binary than the newest php-fpm found,
-# PHP_FPM_USER the account of the workers when root starts this (www-data, or root if that account cannot read the project).
+# The configuration is written beside the socket, as <socket>.conf, and so is what is served: <socket>.demo. Its folder public is the
+# root that the web server has to name to PHP. When root starts this, PHP must not run as root, and the account that it runs as may
+# pass through the socket's folder but need not be able to read the project.
+#
+# PHP_FPM names another binary than the newest php-fpm found, PHP_FPM_USER the account of the workers when root starts this (www-data).
 set -eu
 
 demo=$(cd "$(dirname "$0")" && pwd)
@@ -25,25 +28,32 @@ find_php_fpm() {
 }
 php_fpm=${PHP_FPM:-$(find_php_fpm)}
 
-as_root=
+served=$socket.demo
+rm -rf "$served"
 if [ "$(id -u)" = 0 ]; then
-	# A checkout below /root or in a private folder is closed to other accounts, and PHP would only say "File not found.", for every
-	# request. The demo listens on this machine only, so there the workers run as root.
-	if ! su -s /bin/sh "$user" -c 'test -r "$0"' "$demo/public/index.php"; then
-		echo "php-fpm.sh: $user cannot read $demo/public/index.php, so the demo's PHP runs as root" >&2
-		user=root
-		as_root=--allow-to-run-as-root
-	fi
 	for_root='s/^root: //'
+	# A checkout below /root or in a private folder is closed to other accounts, so they get a copy, which is theirs to read only.
+	group=$(id -gn "$user")
+	mkdir "$served"
+	cp -R "$demo/public" "$demo/src" "$demo/views" "$served"
+	chgrp -R "$group" "$served"
+	chmod -R u=rwX,g=rX,o= "$served"
+	# otherwise PHP would only say "File not found.", for every request
+	# shellcheck disable=SC2016 # the account's shell expands it
+	if ! su -s /bin/sh "$user" -c 'test -r "$0"' "$served/public/index.php"; then
+		echo "php-fpm.sh: $user may not pass through to $served; set TMPDIR to a folder that is open to all, such as /tmp" >&2
+		exit 1
+	fi
 else
 	for_root='/^root: /d'
+	group= # a master that is not root names none
+	ln -s "$demo" "$served"
 fi
 
 sed -e "$for_root" \
 	-e "s|@SOCKET@|$socket|" \
 	-e "s|@USER@|$user|" \
-	-e "s|@GROUP@|$(id -gn "$user" 2>/dev/null || id -gn)|" \
+	-e "s|@GROUP@|$group|" \
 	"$demo/php-fpm.conf.template" >"$socket.conf"
 
-# shellcheck disable=SC2086 # nothing or one word
-exec "$php_fpm" $as_root --nodaemonize --fpm-config "$socket.conf"
+exec "$php_fpm" --nodaemonize --fpm-config "$socket.conf"
