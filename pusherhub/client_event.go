@@ -19,7 +19,7 @@ func (c *conn) clientEvent(m clientMessage) {
 	}
 	name := string(m.channel)
 	kind := KindOf(name)
-	sub := c.subs[name]
+	sub := c.subs.get(name)
 	switch {
 	case app.cfg.AcceptClientEventsFrom == "none":
 		c.sendError(CodeClientEventRejected, textClientEventsOff, name)

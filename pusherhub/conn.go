@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // conn is one established socket. Its reader goroutine owns it: that goroutine alone changes what
@@ -20,7 +18,6 @@ type conn struct {
 	state    *appState // nil for a socket that was refused
 	id       string    // the socket_id; empty for a socket that was refused
 	nc       net.Conn
-	ws       *websocket.Conn
 	protocol int  // the client's protocol version; 0 if it named none
 	jitter   int8 // thousandths that this socket's ping interval is longer or shorter
 
@@ -30,12 +27,14 @@ type conn struct {
 	closing    bool // guarded by deadlineMu: the read deadline is that of the close
 
 	// Owned by the reader.
+	in          incoming
 	early       []byte // arrived together with the upgrade request
+	replied     bool   // reply has claimed the flusher's place: flushReplies is due
 	lastRead    time.Time
 	probed      bool
 	probedAt    time.Time
 	authorizeBy time.Time // zero: authorized, or not asked for
-	subs        map[string]*subscription
+	subs        subscriptions
 	user        *user    // nil: not signed in
 	userInfo    []byte   // raw JSON of the signed-in user's user_info; nil if none
 	watchlist   []string // guarded by users.mu
@@ -64,6 +63,25 @@ func (c *conn) send(f *frame) {
 	}
 }
 
+// reply is send for the socket's owner, whoever holds which lock: flushReplies writes the frame a moment later.
+func (c *conn) reply(f *frame) {
+	if c.enqueue(f) {
+		c.replied = true
+	}
+}
+
+// flushReplies writes what the socket's owner has queued. Mostly the kernel takes it at once, which is far cheaper than starting a
+// flusher. The caller holds no lock.
+func (c *conn) flushReplies() {
+	if !c.replied {
+		return
+	}
+	c.replied = false
+	if c.queue.raw == nil || !c.queue.flushSmall() {
+		c.startFlush()
+	}
+}
+
 // enqueue queues one frame and reports whether the caller must see that it is written.
 func (c *conn) enqueue(f *frame) (flush bool) {
 	switch c.queue.push(f, c.app().cfg.MaxQueue) {
@@ -79,8 +97,22 @@ func (c *conn) enqueue(f *frame) (flush bool) {
 	return flush
 }
 
-// sendPayload queues a frame for this socket only.
-func (c *conn) sendPayload(payload []byte) { c.send(newFrame(payload)) }
+// replyPayload queues a frame for this socket only.
+func (c *conn) replyPayload(payload []byte) { c.reply(newFrame(payload)) }
+
+// pong answers a ping.
+func (c *conn) pong(payload []byte) {
+	var wire [2 + maxControlSize]byte
+	c.replyControl(appendFrame(wire[:0], opPong, payload))
+	c.flushReplies()
+}
+
+// replyControl is reply for a control frame other than the last.
+func (c *conn) replyControl(wire []byte) {
+	if c.queue.pushControl(wire) == pushedIdle {
+		c.replied = true
+	}
+}
 
 // startFlush starts the flusher whose place the queue has just claimed. The reader waits for it in finish.
 func (c *conn) startFlush() { go c.queue.flush() }
@@ -101,12 +133,27 @@ func (c *conn) closePongTimeout() {
 	c.sayLast(nil, closeFrame(errPongTimeout.Code, errPongTimeout.Reason), false)
 }
 
+// closeBack answers the peer's close frame with the same code and reason.
+func (c *conn) closeBack(payload []byte) {
+	if c.end(nil, appendFrame(nil, opClose, payload), false) {
+		c.replied = true
+	}
+	c.flushReplies()
+}
+
 // sayLast ends the queue with a farewell and a close frame and gives the peer closeTimeout to
 // read them and to answer.
 func (c *conn) sayLast(farewell []*frame, closing []byte, discard bool) {
+	if c.end(farewell, closing, discard) {
+		c.startFlush()
+	}
+}
+
+// end is sayLast but for the writing: it reports whether the caller must see to that.
+func (c *conn) end(farewell []*frame, closing []byte, discard bool) (flush bool) {
 	first, start := c.queue.end(farewell, closing, discard)
 	if !first {
-		return
+		return false
 	}
 	by := time.Now().Add(closeTimeout)
 	c.deadlineMu.Lock()
@@ -114,9 +161,7 @@ func (c *conn) sayLast(farewell []*frame, closing []byte, discard bool) {
 	_ = c.nc.SetReadDeadline(by)
 	_ = c.nc.SetWriteDeadline(by)
 	c.deadlineMu.Unlock()
-	if start {
-		c.startFlush()
-	}
+	return start
 }
 
 func (c *conn) isClosing() bool {
@@ -150,7 +195,7 @@ const (
 // and the option error_data ask for. channel may be empty.
 func (c *conn) sendError(code int, text, channel string) {
 	if c.mayComplain() {
-		c.sendPayload(c.errorFor(code, text, channel))
+		c.replyPayload(c.errorFor(code, text, channel))
 	}
 }
 

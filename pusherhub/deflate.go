@@ -2,6 +2,8 @@ package pusherhub
 
 import (
 	"bytes"
+	"io"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/flate"
@@ -69,4 +71,16 @@ func deflate(payload []byte) []byte {
 	_, _ = w.Write(payload) // a bytes.Buffer takes everything
 	_ = w.Flush()
 	return bytes.TrimSuffix(out.Bytes(), deflateTail)
+}
+
+// inflateTail is deflateTail and an empty last block, so that the decompressor sees an end.
+const inflateTail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
+
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+
+// inflate returns a reader of what r holds compressed. It goes back to inflaters.
+func inflate(r io.Reader) io.Reader {
+	z := inflaters.Get().(io.Reader)
+	_ = z.(flate.Resetter).Reset(io.MultiReader(r, strings.NewReader(inflateTail)), nil) // never fails
+	return z
 }

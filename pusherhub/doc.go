@@ -14,8 +14,10 @@
 // upgrade.go runs the checks, completes the handshake in any case (browsers hide a failed
 // one) and hands the connection to a conn. From there one goroutine reads (read.go). It alone changes what the socket
 // is subscribed to and who is signed in, so those fields need no lock, and when it ends it undoes
-// everything. coder/websocket does the handshake, reads frames and answers control frames. It works on a
-// transport (transport.go) that keeps the heartbeat with the read deadline, so there is no timer per socket.
+// everything. coder/websocket answers the handshake (hijack.go) and is done; incoming.go cuts what comes into messages and
+// answers control frames. It reads from a transport (transport.go) that keeps the heartbeat with the read deadline, so
+// there is no timer per socket. What the reader has to answer it writes itself when it holds no lock, without
+// blocking (conn.flushReplies), so that an answer costs no goroutine.
 //
 // # An event's path
 //
@@ -35,9 +37,8 @@
 // Sockets that negotiated permessage-deflate share a second form of each frame, compressed once per event (deflate.go). On
 // channels that an app conflates, an event that still waits in a socket's queue gives way to the next one of its name (conflate.go).
 //
-// Data frames are built by the hub, immutable, and shared by all recipients; they go around the
-// WebSocket library, which writes control frames only. Both kinds meet in the sendQueue, which keeps
-// frames whole and lets nothing follow a close frame.
+// Data frames are built by the hub, immutable, and shared by all recipients. They meet pings, pongs and answers in the
+// sendQueue, which keeps frames whole and lets nothing follow a close frame.
 //
 // # What must hold
 //

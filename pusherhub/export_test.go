@@ -3,8 +3,6 @@ package pusherhub
 import (
 	"net/http"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // Vectors returns a section of the test vectors to tests outside of the package.
@@ -35,10 +33,9 @@ func (h *Hub) ServeAs(w http.ResponseWriter, r *http.Request, appID, socketID st
 	if c.state, refusal = h.reserve(settings, app); refusal != nil {
 		return refusal
 	}
-	if c.ws, err = websocket.Accept(hijacker{w, c}, r, nil); err != nil {
+	if err = c.shakeHands(w, r, nil); err != nil {
 		return err
 	}
-	c.ws.SetReadLimit(-1)
 	h.enter()
 	c.establish(app)
 	go c.serve()

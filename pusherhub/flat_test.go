@@ -52,7 +52,7 @@ func (v *visitor) comes() int {
 
 func (v *visitor) goes() {
 	v.crowd.channel.claim()
-	v.conn.leave(v.conn.subs[v.crowd.channel.name])
+	v.conn.leave(v.conn.subs.get(v.crowd.channel.name))
 	v.settle()
 }
 

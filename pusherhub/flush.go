@@ -29,8 +29,8 @@ func (q *sendQueue) flushNow(w *writer) (all bool) {
 		}
 		if n < len(chunk) {
 			rest := chunk[n:]
-			if len(w.parts) > 1 {
-				rest = append([]byte(nil), rest...) // the joined chunk is scratch space, a frame is not
+			if len(w.parts) > 1 || len(w.control) > 0 {
+				rest = append([]byte(nil), rest...) // the scratch space is not the queue's, a frame is
 			}
 			q.keepRest(rest)
 			return false
@@ -39,11 +39,19 @@ func (q *sendQueue) flushNow(w *writer) (all bool) {
 	return true
 }
 
+// flushSmall is flushNow with scratch space of the pool's.
+func (q *sendQueue) flushSmall() (all bool) {
+	w := writers.Get().(*writer)
+	defer writers.Put(w)
+	return q.flushNow(w)
+}
+
 // writer holds a flusher's scratch space. Idle sockets have none.
 type writer struct {
-	parts  net.Buffers
-	joined []byte
-	size   int
+	parts   net.Buffers
+	control []byte // a copy of what the queue held
+	joined  []byte
+	size    int
 
 	// For tryWrite, whose callback is made once so that a write allocates nothing.
 	callback func(fd uintptr) bool
@@ -60,7 +68,7 @@ var writers = sync.Pool{New: func() any {
 
 func (w *writer) reset() {
 	clear(w.parts)
-	w.parts, w.joined, w.size = w.parts[:0], w.joined[:0], 0
+	w.parts, w.control, w.joined, w.size = w.parts[:0], w.control[:0], w.joined[:0], 0
 }
 
 func (w *writer) add(wire []byte) {

@@ -24,9 +24,12 @@ type frame struct {
 }
 
 const (
-	opText  = 0x1
-	opClose = 0x8
-	opPing  = 0x9
+	opContinuation = 0x0
+	opText         = 0x1
+	opBinary       = 0x2
+	opClose        = 0x8
+	opPing         = 0x9
+	opPong         = 0xa
 
 	finalFrame = 0x80
 	maxHeader  = 10

@@ -4,17 +4,25 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"strings"
+
+	"github.com/coder/websocket"
 )
 
-const (
-	// readBuffer is what a socket keeps for reading; frames of clients are small.
-	readBuffer = 256
+// readBuffer is what a socket keeps for reading; frames of clients are small.
+const readBuffer = 256
 
-	// controlBuffer holds the longest control frame, so that the library hands over each in one Write.
-	controlBuffer = 128
-)
+// shakeHands lets coder/websocket answer the handshake. What it returns is let go: the conn itself reads and writes frames.
+func (c *conn) shakeHands(w http.ResponseWriter, r *http.Request, options *websocket.AcceptOptions) error {
+	ws, err := websocket.Accept(hijacker{w, c}, r, options)
+	if err != nil {
+		return err
+	}
+	c.queue.deflate = strings.HasPrefix(w.Header().Get("Sec-WebSocket-Extensions"), "permessage-deflate")
+	return ws.CloseNow()
+}
 
-// hijacker gives coder/websocket a transport instead of the raw connection. It takes the connection from the innermost writer: the
+// hijacker takes the connection for the conn. It takes it from the innermost writer: the
 // recorders that a server wraps around it count bytes without a lock and are read when the handler returns.
 type hijacker struct {
 	http.ResponseWriter
@@ -32,9 +40,15 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		h.c.early = append([]byte(nil), early...)
 	}
 	h.c.nc, h.c.queue.nc, h.c.queue.raw = nc, nc, rawConn(nc)
-	t := transport{h.c}
-	return t, bufio.NewReadWriter(bufio.NewReaderSize(t, readBuffer), bufio.NewWriterSize(t, controlBuffer)), nil
+	h.c.in = incoming{c: h.c, buf: bufio.NewReaderSize(transport{h.c}, readBuffer)}
+	return kept{nc}, brw, nil
 }
+
+// kept is a connection that the library cannot close.
+type kept struct{ net.Conn }
+
+// Close does nothing.
+func (kept) Close() error { return nil }
 
 func innermost(w http.ResponseWriter) http.ResponseWriter {
 	for {

@@ -17,6 +17,9 @@ const (
 	// hardBound times the bound a queue is closed whatever the peer does.
 	hardBound = 4
 
+	// keptControl bounds the buffer for control frames that a socket keeps, so that an answer to a ping costs no allocation.
+	keptControl = 32
+
 	// closeTimeout is how long a closing socket may take to read what is left for it and to answer the close frame.
 	closeTimeout = 3 * time.Second
 )
@@ -136,8 +139,11 @@ func (q *sendQueue) take(w *writer) bool {
 		q.rest = nil
 		return true
 	}
-	w.add(q.control)
-	q.control = nil
+	w.control = append(w.control, q.control...)
+	w.add(w.control)
+	if q.control = q.control[:0]; cap(q.control) > keptControl {
+		q.control = nil
+	}
 	n, control := 0, w.size
 	for n < len(q.frames) {
 		wire := q.frames[n].wireFor(q.deflate)

@@ -1,7 +1,7 @@
 package pusherhub
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -32,20 +32,26 @@ func (c *conn) serve() {
 		c.armHeartbeat(time.Now())
 	}
 	for {
-		kind, r, err := c.ws.Reader(context.Background())
+		opcode, compressed, err := c.in.next()
+		if err == nil {
+			err = c.readMessage(opcode, compressed)
+		}
 		if err != nil {
 			c.readFailed(err)
 			return
 		}
-		if err := c.readMessage(kind, r); err != nil {
-			c.readFailed(err)
-			return
-		}
+		c.flushReplies()
 	}
 }
 
 // readMessage reads one message to its end and handles it.
-func (c *conn) readMessage(kind websocket.MessageType, r io.Reader) error {
+func (c *conn) readMessage(opcode byte, compressed bool) error {
+	var r io.Reader = &c.in
+	if compressed {
+		z := inflate(r)
+		defer inflaters.Put(z)
+		r = z
+	}
 	buf := readBuffers.Get().(*[]byte)
 	defer readBuffers.Put(buf)
 	limit := 0
@@ -59,18 +65,15 @@ func (c *conn) readMessage(kind websocket.MessageType, r io.Reader) error {
 		return err
 	case !whole:
 		c.sayLast(nil, closeFrame(int(websocket.StatusMessageTooBig), textMessageTooLarge), false)
-		_, err := io.Copy(io.Discard, r)
-		return err
 	case c.isClosing():
-		return nil
-	case kind == websocket.MessageBinary:
+	case opcode == opBinary:
 		c.binary()
 	case !utf8.Valid(text):
 		c.sayLast(nil, closeFrame(int(websocket.StatusInvalidFramePayloadData), "Text is not valid UTF-8"), false)
 	default:
 		c.handle(text)
 	}
-	return nil
+	return c.in.skip()
 }
 
 // readUpTo reads r to its end into buf, or reports that it holds more than limit bytes.
@@ -114,7 +117,7 @@ func (c *conn) handle(text []byte) {
 	}
 	switch string(m.event) {
 	case eventPing:
-		c.send(pongTextFrame)
+		c.reply(pongTextFrame)
 		return
 	case eventPong:
 		return
@@ -134,7 +137,7 @@ func (c *conn) handle(text []byte) {
 	case strings.HasPrefix(event, prefixPusher) && c.app().reverb():
 		c.invalidMessage()
 	case !c.app().reverb():
-		c.sendError(CodeReconnect, fmt.Sprintf(textUnsupportedEvent, event), "")
+		c.sendError(CodeReconnect, fmt.Sprintf(textUnsupportedEvent, m.event), "")
 	}
 }
 
@@ -155,10 +158,11 @@ func (c *conn) withinRate() bool {
 // readFailed ends a connection that cannot be read any more. What the peer still sends is read
 // and dropped: closing on unread bytes would reset the connection before the peer has read our last words.
 func (c *conn) readFailed(err error) {
-	if websocket.CloseStatus(err) != -1 {
-		return // the peer's close frame; the library has answered it
+	if errors.Is(err, errPeerClosed) {
+		return
 	}
 	c.sayLast(nil, closeFrame(int(websocket.StatusProtocolError), "Protocol error"), false)
+	c.flushReplies()
 	var scratch [512]byte
 	for {
 		if _, err := c.nc.Read(scratch[:]); err != nil {
@@ -173,7 +177,7 @@ func (c *conn) finish() {
 		c.leaveAll()
 	}
 	c.sayLast(nil, nil, false) // what is queued may still go out, within closeTimeout
+	c.flushReplies()           // of a reader that panicked
 	c.queue.wait()
-	_ = c.ws.CloseNow()
 	_ = c.nc.Close()
 }

@@ -30,7 +30,7 @@ func (c *conn) signin(m clientMessage) {
 	if c.user == nil { // before the client knows, so that whoever hears of its success can terminate the user
 		c.user = c.state.users.enter(c, who.userID)
 	}
-	c.sendPayload(signinSuccessPayload(userData))
+	c.replyPayload(signinSuccessPayload(userData))
 	if !isOn(app.cfg.Watchlist) {
 		return
 	}

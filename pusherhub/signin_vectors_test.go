@@ -54,7 +54,7 @@ func quietConn(t testing.TB, config AppConfig, socketID string) *conn {
 		t.Fatal(err)
 	}
 	nc, peer := net.Pipe()
-	c := &conn{hub: hub, state: hub.stateOf(settings, app), id: socketID, nc: nc, subs: make(map[string]*subscription)}
+	c := &conn{hub: hub, state: hub.stateOf(settings, app), id: socketID, nc: nc}
 	c.queue.nc, c.queue.writing = nc, true // nobody starts a flusher
 	t.Cleanup(func() {
 		c.queue.release()

@@ -47,14 +47,14 @@ func (c *conn) refuseSubscription(channel string, e *subscriptionError) {
 	}
 	frames := c.app().cfg.SubscriptionErrorFrames
 	if frames != "pusher_error" {
-		c.sendPayload(subscriptionErrorPayload(channel, e))
+		c.replyPayload(subscriptionErrorPayload(channel, e))
 	}
 	if frames != "subscription_error" {
 		code := e.code
 		if code == 0 {
 			code = CodeReconnect
 		}
-		c.sendPayload(c.errorFor(code, e.text, channel))
+		c.replyPayload(c.errorFor(code, e.text, channel))
 	}
 }
 
@@ -76,7 +76,7 @@ func (c *conn) trySubscribe(d subscribeData) *subscriptionError {
 	if refused := app.hooks.subscribe(c.hub, SubscribeRequest{App: app.ID(), SocketID: c.id, Channel: d.channel, UserID: userID}); refused != nil {
 		return refused
 	}
-	if old := c.subs[d.channel]; old != nil {
+	if old := c.subs.get(d.channel); old != nil {
 		return c.resubscribe(old, who)
 	}
 	refused = c.join(app, d.channel, who)
@@ -174,7 +174,7 @@ func (c *conn) join(app *App, name string, who member) *subscriptionError {
 		ch.observe(Observation{Type: MemberAdded, UserID: who.userID})
 	}
 	ch.unlock()
-	c.subs[name] = sub
+	c.subs.add(sub)
 	return nil
 }
 
@@ -204,13 +204,13 @@ func (c *conn) greet(ch *channel, cached *frame, found bool) {
 	if ch.members != nil {
 		data = ch.members.snapshot()
 	}
-	c.sendPayload(eventPayload(eventSubscriptionSucceeded, ch.name, data))
+	c.replyPayload(eventPayload(eventSubscriptionSucceeded, ch.name, data))
 	switch {
 	case !ch.kind.Cache:
 	case cached != nil:
-		c.send(cached)
+		c.reply(cached)
 	case !found:
-		c.sendPayload(eventPayload(eventCacheMiss, ch.name, "{}"))
+		c.replyPayload(eventPayload(eventCacheMiss, ch.name, "{}"))
 		ch.missed(c)
 	}
 }
@@ -284,7 +284,7 @@ func (c *conn) unsubscribe(m clientMessage) {
 		c.invalidMessage()
 		return
 	}
-	if sub := c.subs[d.channel]; sub != nil {
+	if sub := c.subs.get(d.channel); sub != nil {
 		c.leave(sub)
 		return
 	}
@@ -296,7 +296,7 @@ func (c *conn) unsubscribe(m clientMessage) {
 // leave ends a subscription. Once it has returned no event of the channel is queued to the socket.
 func (c *conn) leave(sub *subscription) {
 	ch := sub.channel
-	delete(c.subs, ch.name)
+	c.subs.remove(sub)
 	app := c.app()
 	ch.mu.Lock()
 	ch.remove(sub)
@@ -323,7 +323,7 @@ func (ch *channel) abandon() {
 
 // leaveAll undoes everything at the end of a connection.
 func (c *conn) leaveAll() {
-	for _, sub := range c.subs {
+	for _, sub := range c.subs.all() {
 		c.leave(sub)
 	}
 	if c.user != nil {

@@ -40,7 +40,7 @@ func TestChannelAuthVectors(t *testing.T) {
 			}
 			for _, compat := range []string{CompatReverb, CompatPusher} {
 				c := v.subscribeOn(t, compat)
-				sub := c.subs[v.Channel]
+				sub := c.subs.get(v.Channel)
 				if sub == nil {
 					t.Fatalf("profile %s: refused with %s", compat, c.queue.frames[0].wire)
 				}
@@ -57,7 +57,7 @@ func TestChannelAuthNegativeVectors(t *testing.T) {
 		t.Run("T16 "+v.ID, func(t *testing.T) {
 			for _, compat := range []string{CompatReverb, CompatPusher} {
 				c := v.subscribeOn(t, compat)
-				if c.subs[v.Channel] != nil {
+				if c.subs.get(v.Channel) != nil {
 					t.Errorf("profile %s: accepted although %s", compat, v.Why)
 				}
 				if len(c.queue.frames) != 2 {
@@ -93,8 +93,8 @@ func TestChannelNameVectors(t *testing.T) {
 			if v.Name == "#server-to-user-42" { // a good name for one user only
 				c := quietConn(t, AppConfig{ID: "3", Key: "k", Secret: "s"}, "1.1")
 				c.handle([]byte(`{"event":"pusher:subscribe","data":{"channel":"#server-to-user-42"}}`))
-				if len(c.subs) != 0 || KindOf(v.Name).Access != AccessUser {
-					t.Errorf("found kind %+v and %d subscriptions", KindOf(v.Name), len(c.subs))
+				if c.subs.len() != 0 || KindOf(v.Name).Access != AccessUser {
+					t.Errorf("found kind %+v and %d subscriptions", KindOf(v.Name), c.subs.len())
 				}
 				return
 			}

@@ -2,15 +2,11 @@ package pusherhub
 
 import (
 	"errors"
-	"io"
-	"net"
 	"os"
 	"time"
 )
 
-// transport is the net.Conn that coder/websocket works on. The library does the
-// handshake, reads, and answers control frames; data frames never pass through it, so what it writes are control frames,
-// each whole in one Write, and they join the socket's queue. Reading keeps the heartbeat: there is no timer per socket, only the read deadline.
+// transport reads from the socket and keeps the heartbeat: there is no timer per socket, only the read deadline.
 type transport struct {
 	c *conn
 }
@@ -44,32 +40,6 @@ func (t transport) Read(p []byte) (int, error) {
 		}
 	}
 }
-
-// Write takes a control frame from the library: pings and pongs, or a close frame,
-// behind which nothing may follow.
-func (t transport) Write(p []byte) (int, error) {
-	c := t.c
-	if len(p) > 0 && p[0]&0x0f == opClose {
-		c.sayLast(nil, append([]byte(nil), p...), false)
-		return len(p), nil
-	}
-	if c.queue.pushControl(p) == pushedIdle {
-		c.startFlush()
-	}
-	return len(p), nil
-}
-
-// Close does nothing: the library closes as soon as it has handed over its close frame, which may still wait. The conn closes
-// the socket when it is done.
-func (t transport) Close() error { return nil }
-
-func (t transport) LocalAddr() net.Addr              { return t.c.nc.LocalAddr() }
-func (t transport) RemoteAddr() net.Addr             { return t.c.nc.RemoteAddr() }
-func (t transport) SetDeadline(time.Time) error      { return nil }
-func (t transport) SetReadDeadline(time.Time) error  { return nil }
-func (t transport) SetWriteDeadline(time.Time) error { return nil }
-
-var _ io.ReadWriteCloser = transport{}
 
 // armHeartbeat sets the read deadline to the next moment at which deadlinePassed has something to
 // decide. A socket that is closing keeps the deadline it got then.
@@ -117,11 +87,10 @@ func (c *conn) deadlinePassed() bool {
 func (c *conn) probe(now time.Time) {
 	c.probed, c.probedAt = true, now
 	if isOn(c.app().cfg.TextPing) {
-		c.send(textPingFrame)
+		c.reply(textPingFrame)
 	}
-	if c.queue.pushControl(pingFrame) == pushedIdle {
-		c.startFlush()
-	}
+	c.replyControl(pingFrame)
+	c.flushReplies()
 }
 
 // silence is the time without a sign of life after which this socket is probed: the app's

@@ -64,10 +64,9 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 		return
 	}
 
-	query := r.URL.Query()
 	c := &conn{hub: h, jitter: int8(rand.IntN(201) - 100), lastRead: time.Now()} //nolint:gosec // spreads load, guards nothing
-	c.protocol, _ = strconv.Atoi(query.Get("protocol"))
-	app, refusal := h.admit(r, site, s, key, query)
+	c.protocol, _ = strconv.Atoi(queryValue(r.URL.RawQuery, "protocol"))
+	app, refusal := h.admit(r, site, s, key)
 	if refusal == nil {
 		c.id = newSocketID()
 		refusal = app.hooks.connect(r.Context(), h, &ConnectRequest{
@@ -87,8 +86,7 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 	if refusal == nil && isOn(app.cfg.Compression) {
 		options.CompressionMode = websocket.CompressionNoContextTakeover
 	}
-	ws, err := websocket.Accept(hijacker{w, c}, r, options)
-	if err != nil {
+	if err := c.shakeHands(w, r, options); err != nil {
 		if c.state != nil {
 			h.release(c.state)
 		}
@@ -98,9 +96,6 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 		h.logger().Debug("WebSocket handshake failed", zap.Error(err))
 		return
 	}
-	ws.SetReadLimit(-1) // readMessage keeps the app's limit and answers in its own words
-	c.ws = ws
-	c.queue.deflate = strings.HasPrefix(w.Header().Get("Sec-WebSocket-Extensions"), "permessage-deflate")
 	established = true
 	if refusal != nil {
 		h.counters.connectionsRefused.Add(1)
@@ -109,11 +104,11 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 	} else {
 		c.establish(app)
 	}
-	go c.serve() //nolint:gosec // a socket outlives its request
+	go c.serve()
 }
 
 // admit runs the checks that need no state, in the order of the protocol.
-func (h *Hub) admit(r *http.Request, site Site, s *Settings, key string, query url.Values) (*App, *CloseError) {
+func (h *Hub) admit(r *http.Request, site Site, s *Settings, key string) (*App, *CloseError) {
 	if h.draining.Load() {
 		return nil, errDraining
 	}
@@ -131,7 +126,7 @@ func (h *Hub) admit(r *http.Request, site Site, s *Settings, key string, query u
 	case !app.originAllowed(r.Header.Get("Origin")):
 		return nil, errOriginNotAllowed
 	case isOn(app.cfg.StrictProtocol):
-		if refusal := checkProtocol(query); refusal != nil {
+		if refusal := checkProtocol(r.URL.Query()); refusal != nil {
 			return nil, refusal
 		}
 	}
@@ -159,7 +154,6 @@ func (h *Hub) release(state *appState) {
 
 // establish makes the socket known and greets it.
 func (c *conn) establish(app *App) {
-	c.subs = make(map[string]*subscription)
 	if isOn(app.cfg.UserAuthentication) {
 		c.authorizeBy = time.Now().Add(time.Duration(app.cfg.UserAuthenticationTimeout))
 	}
@@ -167,12 +161,13 @@ func (c *conn) establish(app *App) {
 		keepUnsent(c.nc)
 	}
 	c.hub.counters.connectionsTotal.Add(1)
-	c.sendPayload(establishedPayload(c.id, int(time.Duration(app.cfg.ActivityTimeout)/time.Second)))
+	c.replyPayload(establishedPayload(c.id, int(time.Duration(app.cfg.ActivityTimeout)/time.Second)))
 	c.state.conns.add(c)
 	if c.hub.draining.Load() || c.state.closed.Load() != nil {
 		c.closeForState() // it came while the others were being closed
 	}
 	c.observe(Observation{Type: Connected, SocketID: c.id})
+	c.flushReplies()
 }
 
 // checkProtocol applies the option strict_protocol.
@@ -187,6 +182,17 @@ func checkProtocol(query url.Values) *CloseError {
 		return errInvalidVersion
 	}
 	return nil
+}
+
+// queryValue is url.Values.Get without a map of all parameters, which would cost more than all other checks of a handshake.
+func queryValue(query, name string) string {
+	for parameter := range strings.SplitSeq(query, "&") {
+		if key, value, _ := strings.Cut(parameter, "="); key == name {
+			value, _ = url.QueryUnescape(value)
+			return value
+		}
+	}
+	return ""
 }
 
 // chooseSubprotocol picks the one offered sub-protocol that the answer repeats: Swift

@@ -19,7 +19,7 @@ func (us *users) watch(c *conn, ids []string) {
 	}
 	c.watchlist = ids
 	if payload := watchlistPayload(online, offline); payload != nil {
-		c.sendPayload(payload)
+		c.replyPayload(payload)
 	}
 }
 
