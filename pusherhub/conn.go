@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// conn is one established socket. Its reader goroutine owns it: that goroutine alone changes what
+// conn is one established socket. Its reader goroutine, which it has whenever it is not parked, owns it: that goroutine alone changes what
 // the socket is subscribed to and who is signed in, and it undoes everything when it ends. Others may only
 // queue frames and ask it to close.
 type conn struct {
@@ -26,7 +26,14 @@ type conn struct {
 	deadlineMu sync.Mutex
 	closing    bool // guarded by deadlineMu: the read deadline is that of the close
 
+	// For parking (parking.go).
+	fd      int         // guarded by parkingLot.mu: the descriptor under which it was parked last
+	watched bool        // guarded by parkingLot.mu: the kernel knows the descriptor
+	alarm   *time.Timer // guarded by parkingLot.mu: its heartbeat while it is parked
+
 	// Owned by the reader.
+	parkable    bool
+	spoke       time.Time // when the last message came
 	in          incoming
 	early       []byte // arrived together with the upgrade request
 	replied     bool   // reply has claimed the flusher's place: flushReplies is due
@@ -161,6 +168,7 @@ func (c *conn) end(farewell []*frame, closing []byte, discard bool) (flush bool)
 	_ = c.nc.SetReadDeadline(by)
 	_ = c.nc.SetWriteDeadline(by)
 	c.deadlineMu.Unlock()
+	c.wake()
 	return start
 }
 

@@ -19,6 +19,10 @@
 // there is no timer per socket. What the reader has to answer it writes itself when it holds no lock, without
 // blocking (conn.flushReplies), so that an answer costs no goroutine.
 //
+// On Linux, a plain TCP socket that has sent no message for a while is parked (parking.go): its goroutine ends and its read buffer
+// goes back to a pool. The hub waits for all parked sockets in one place, and whatever happens to one (bytes, its
+// heartbeat, a close) starts its goroutine again. Frames to it are written as to any other, without waking it.
+//
 // # An event's path
 //
 //	POST /events → api_auth.go (signature, before the body is looked into) → api_validate.go
@@ -31,7 +35,7 @@
 // To each it queues all that the socket has not got when its turn comes, joined into one frame, and writes that in one non-blocking
 // call. What the kernel does not take at once is left to a flusher, a goroutine that exists only while
 // that socket's queue is not empty; sockets that cannot be written to without blocking (TLS) always get one. So a burst costs
-// a subscriber about one system call, a slow reader costs nobody else anything, and an idle socket has nothing but its reader.
+// a subscriber about one system call, a slow reader costs nobody else anything, and an idle socket has nothing but its reader, a parked one not even that.
 // When the machine is short of CPU, deliverers fall behind, the app's backlog fills and publishers wait.
 //
 // Sockets that negotiated permessage-deflate share a second form of each frame, compressed once per event (deflate.go). On
@@ -55,7 +59,7 @@
 //
 //	interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.deadlineMu
 //
-// Hub.mu, registry shards, backlog.mu and feedsMu are leaves. No lock is held while writing to a socket or calling a plugin.
+// Hub.mu, registry shards, backlog.mu, feedsMu and parkingLot.mu are leaves. No lock is held while writing to a socket or calling a plugin.
 // Only interest.mu, which orders a channel's own calls, is held while calling a broker. Each goroutine and
 // each request takes part in Hub.work, which Close waits for.
 package pusherhub

@@ -66,6 +66,7 @@ func (h *Hub) Close() error {
 		}
 	})
 	h.work.Wait()
+	h.parking.close()
 	h.stopTimers()
 	h.closeFeeds()
 	if b := h.current.Load(); b != nil {

@@ -95,8 +95,16 @@ func (w *writer) writeTo(nc net.Conn) error {
 	return err
 }
 
-// closeNow closes the socket without a word: a TLS close_notify would wait for a peer that does not read.
-func closeNow(nc net.Conn) { _ = transportBelow(nc).Close() }
+// closeNow ends the connection without a word: a TLS close_notify would wait for a peer that does not read. The reader, which
+// learns of it, closes the socket, so that nobody's descriptor is taken away from under the parking lot.
+func closeNow(nc net.Conn) {
+	nc = transportBelow(nc)
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		_, _ = tcp.CloseRead(), tcp.CloseWrite()
+		return
+	}
+	_ = nc.Close()
+}
 
 // transportBelow returns the connection that TLS runs on, or nc itself.
 func transportBelow(nc net.Conn) net.Conn {

@@ -40,7 +40,8 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		h.c.early = append([]byte(nil), early...)
 	}
 	h.c.nc, h.c.queue.nc, h.c.queue.raw = nc, nc, rawConn(nc)
-	h.c.in = incoming{c: h.c, buf: bufio.NewReaderSize(transport{h.c}, readBuffer)}
+	h.c.in = incoming{c: h.c, fin: true}
+	h.c.parkable = canPark && h.c.queue.raw != nil
 	return kept{nc}, brw, nil
 }
 

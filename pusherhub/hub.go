@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -20,6 +21,9 @@ type Hub struct {
 	closed bool       // guarded by mu
 	work   sync.WaitGroup
 
+	parkAfter time.Duration // static after construction
+	parking   parkingLot
+
 	applyMu sync.Mutex             // one Apply at a time
 	current atomic.Pointer[Broker] // changed under applyMu
 
@@ -34,7 +38,7 @@ type Hub struct {
 
 // New returns a hub without settings: until the first Apply nothing is served.
 func New() *Hub {
-	return &Hub{states: make(map[string]*appState), feeds: make(map[Observer]*observerFeed)}
+	return &Hub{parkAfter: parkAfter, states: make(map[string]*appState), feeds: make(map[Observer]*observerFeed)}
 }
 
 // Apply takes new settings. Open sockets stay, with the new limits and secrets; those of apps that are gone are

@@ -20,6 +20,9 @@ type incoming struct {
 	left int64   // bytes of its payload still to come
 	fin  bool    // it is the last of its message
 	mask [4]byte // for its next byte and the three after
+
+	resting      bool // nothing is read of the next message, or of a control frame before it
+	afterControl bool // the last frame was a control frame
 }
 
 const (
@@ -84,18 +87,20 @@ func noEnd(err error) error {
 // nextData reads up to the payload of the next frame that carries a part of a message, and returns its first byte.
 func (in *incoming) nextData() (first byte, err error) {
 	for {
+		in.resting = in.fin
 		first, length, err := in.header()
 		if err != nil {
 			return 0, err
 		}
 		switch first & 0x0f {
 		case opContinuation, opText, opBinary:
-			in.left, in.fin = length, first&finalFrame != 0
+			in.left, in.fin, in.afterControl = length, first&finalFrame != 0, false
 			return first, nil
 		case opClose, opPing, opPong:
 			if err := in.control(first, length); err != nil {
 				return 0, err
 			}
+			in.afterControl = true
 		default:
 			return 0, errProtocol
 		}
@@ -108,6 +113,7 @@ func (in *incoming) header() (first byte, length int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+	in.resting = false
 	first, second := b[0], b[1]
 	reserved := byte(reservedBits)
 	if opcode := first & 0x0f; !in.c.queue.deflate || opcode != opText && opcode != opBinary {

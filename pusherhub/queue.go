@@ -194,6 +194,13 @@ func (q *sendQueue) release() {
 	}
 }
 
+// isEnded reports whether the queue accepts nothing any more.
+func (q *sendQueue) isEnded() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.ended
+}
+
 // wait returns when no flusher runs.
 func (q *sendQueue) wait() {
 	q.mu.Lock()

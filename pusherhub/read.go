@@ -17,11 +17,16 @@ import (
 // readBuffers hold the message that is being read; a socket that is silent has none.
 var readBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// serve reads until the connection ends and then undoes everything that the socket did. It is the
-// socket's one goroutine.
+// serve reads until the socket is parked, or until the connection ends and then undoes everything that the socket did. It
+// is the socket's one goroutine.
 func (c *conn) serve() {
-	defer c.hub.leave()
-	defer c.finish()
+	parked := false
+	defer func() {
+		if !parked {
+			c.finish()
+			c.hub.leave()
+		}
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			c.hub.logger().Error("socket goroutine panicked", zap.String("socket_id", c.id), zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
@@ -32,7 +37,16 @@ func (c *conn) serve() {
 		c.armHeartbeat(time.Now())
 	}
 	for {
+		if c.in.buf == nil {
+			c.takeBuffer()
+		}
 		opcode, compressed, err := c.in.next()
+		if errors.Is(err, errQuiet) {
+			if parked = c.park(); parked {
+				return
+			}
+			continue
+		}
 		if err == nil {
 			err = c.readMessage(opcode, compressed)
 		}
@@ -46,6 +60,7 @@ func (c *conn) serve() {
 
 // readMessage reads one message to its end and handles it.
 func (c *conn) readMessage(opcode byte, compressed bool) error {
+	c.spoke = c.lastRead
 	var r io.Reader = &c.in
 	if compressed {
 		z := inflate(r)

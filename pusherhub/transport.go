@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// transport reads from the socket and keeps the heartbeat: there is no timer per socket, only the read deadline.
+// transport reads from the socket and keeps the heartbeat: there is no timer per socket, only the read deadline, which
+// also shows when a socket can be parked.
 type transport struct {
 	c *conn
 }
@@ -26,6 +27,9 @@ func (t transport) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
+	if c.in.afterControl && c.isQuiet() {
+		return 0, errQuiet // a pong does not keep the socket awake
+	}
 	for {
 		n, err := c.nc.Read(p)
 		if n > 0 {
@@ -38,18 +42,18 @@ func (t transport) Read(p []byte) (int, error) {
 		if !c.deadlinePassed() {
 			return 0, errHeartbeat
 		}
+		if c.isQuiet() {
+			return 0, errQuiet
+		}
 	}
 }
 
 // armHeartbeat sets the read deadline to the next moment at which deadlinePassed has something to
 // decide. A socket that is closing keeps the deadline it got then.
 func (c *conn) armHeartbeat(now time.Time) {
-	next := c.lastRead.Add(c.silence())
-	if c.probed {
-		next = c.probedAt.Add(probeTimeout)
-	}
-	if !c.authorizeBy.IsZero() && c.authorizeBy.Before(next) {
-		next = c.authorizeBy
+	next := c.nextHeartbeat()
+	if quiet := c.quietAt(now); c.parkable && quiet.Before(next) {
+		next = quiet
 	}
 	if !next.After(now) {
 		next = now.Add(time.Millisecond)
@@ -59,6 +63,18 @@ func (c *conn) armHeartbeat(now time.Time) {
 	if !c.closing {
 		_ = c.nc.SetReadDeadline(next)
 	}
+}
+
+// nextHeartbeat is when silence or a missing authorization has consequences.
+func (c *conn) nextHeartbeat() time.Time {
+	next := c.lastRead.Add(c.silence())
+	if c.probed {
+		next = c.probedAt.Add(probeTimeout)
+	}
+	if !c.authorizeBy.IsZero() && c.authorizeBy.Before(next) {
+		next = c.authorizeBy
+	}
+	return next
 }
 
 // deadlinePassed decides what an expired read deadline means. It reports whether reading goes on.

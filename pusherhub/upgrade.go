@@ -64,7 +64,7 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 		return
 	}
 
-	c := &conn{hub: h, jitter: int8(rand.IntN(201) - 100), lastRead: time.Now()} //nolint:gosec // spreads load, guards nothing
+	c := &conn{hub: h, jitter: int8(rand.IntN(201) - 100), lastRead: time.Now(), spoke: time.Now()} //nolint:gosec // spreads load, guards nothing
 	c.protocol, _ = strconv.Atoi(queryValue(r.URL.RawQuery, "protocol"))
 	app, refusal := h.admit(r, site, s, key)
 	if refusal == nil {

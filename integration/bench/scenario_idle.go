@@ -16,6 +16,7 @@ type idleServer struct {
 	join   JoinArgs
 	settle func() (rss int64, err error)
 	parts  func() (memory, error) // nil: not known
+	parks  bool                   // its sockets need less after some time
 }
 
 // runIdle measures the growth of resident memory with sockets that are subscribed and silent. Each round begins with fresh processes, because
@@ -43,7 +44,7 @@ func (b *bench) idleHub(overTLS bool) func() (idleServer, error) {
 		if err != nil {
 			return idleServer{}, err
 		}
-		i := idleServer{s.process, "plain", JoinArgs{Target: s.site, Channel: fanoutChannel}, s.settled, s.memory}
+		i := idleServer{s.process, "plain", JoinArgs{Target: s.site, Channel: fanoutChannel}, s.settled, s.memory, !overTLS}
 		if overTLS {
 			i.name, i.join.Target = "TLS", s.tls
 		}
@@ -68,8 +69,11 @@ func (b *bench) idleCoder() (idleServer, error) {
 	coder, addr, err := b.startCoder()
 	return idleServer{coder.process, bareCoder, JoinArgs{Target: Target{Addr: addr, Path: echoPath}}, func() (int64, error) {
 		return coder.settledAfter(func() error { return coder.call("Collect", None{}, &None{}) })
-	}, nil}, err
+	}, nil, false}, err
 }
+
+// untilParked is how long a socket must be silent until the hub has parked it, and a little more.
+const untilParked = 11 * time.Second
 
 // idle connects more and more sockets to one server.
 func (b *bench) idle(s idleServer, limits map[int]float64) error {
@@ -103,6 +107,9 @@ func (b *bench) idle(s idleServer, limits map[int]float64) error {
 		raw, err := s.rss()
 		if err != nil {
 			return err
+		}
+		if s.parks && !b.quick {
+			time.Sleep(untilParked)
 		}
 		rss, err := s.settle()
 		if err != nil {
