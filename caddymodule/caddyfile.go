@@ -24,7 +24,7 @@ func init() {
 
 // The words of the blocks beside the options.
 var (
-	hubWords = []string{"app", "apps", "broker", "drain", "max_node_connections", "path", "reverb_up"}
+	hubWords = []string{"app", "apps", "broker", "drain", "live", "max_node_connections", "path", "ready", "reverb_up"}
 	appWords = slices.Sorted(maps.Keys(appOptions))
 )
 
@@ -62,6 +62,8 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	pusher_hub [<matcher>] [<hub name>] {
 //		path <prefix>
 //		reverb_up [on|off]
+//		ready <path>|off
+//		live  <path>|off
 //
 //		<app option>
 //		app <id> {
@@ -77,7 +79,7 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		max_node_connections <number>|unlimited
 //	}
 //
-// path and reverb_up belong to this site. All else belongs to the hub: a block that has any of it
+// path, reverb_up, ready and live belong to this site. All else belongs to the hub: a block that has any of it
 // configures the hub, and a directive without it joins the hub of that name. If no block configures the
 // default hub, the environment does (REVERB_APP_ID, REVERB_APP_KEY, REVERB_APP_SECRET).
 //
@@ -132,6 +134,12 @@ func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, seen seenWords) (err err
 		var on *bool
 		err = setSwitch(d, &on)
 		h.ReverbUp = err == nil && *on
+		return err
+	case "ready":
+		h.Ready, err = oneArg(d, "a path such as /healthz, or off")
+		return err
+	case "live":
+		h.Live, err = oneArg(d, "a path such as /healthz, or off")
 		return err
 	case "drain":
 		return setOption(d, reflect.ValueOf(&h.Drain).Elem())

@@ -19,6 +19,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		{"pusher_hub {\n}", `{}`},
 		{"pusher_hub {\npath /reverb\nreverb_up\n}", `{"path":"/reverb","reverb_up":true}`},
 		{"pusher_hub {\nreverb_up off\n}", `{}`},
+		{"pusher_hub {\nready /healthz\nlive off\n}", `{"ready":"/healthz","live":"off"}`},
 		{"pusher_hub {\ndrain 20s\nmax_node_connections 5000\n}", `{"drain":"20s","max_node_connections":5000}`},
 		{"pusher_hub {\nmax_node_connections unlimited\n}", `{"max_node_connections":-1}`},
 		{"pusher_hub {\nbroker memory\n}", `{"broker":{"broker":"memory"}}`},

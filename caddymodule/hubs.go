@@ -38,6 +38,7 @@ const drainMargin = 2 * time.Second
 // So everything that can be wrong is an error of provisioning, and `caddy validate` finds it.
 type Hubs struct {
 	// Owned by the goroutine that provisions the config; static once it is started.
+	ctx      caddy.Context
 	log      *zap.Logger
 	surveyed bool
 	sites    []site                    // where the handlers of the config are
@@ -72,7 +73,7 @@ func (Hubs) CaddyModule() caddy.ModuleInfo {
 
 // Provision subscribes to the two events that decide what happens to hubs.
 func (h *Hubs) Provision(ctx caddy.Context) error {
-	h.log = ctx.Logger()
+	h.ctx, h.log = ctx, ctx.Logger()
 	h.hubs = make(map[string]*configuredHub)
 	events, err := ctx.App("events")
 	if err != nil {
@@ -171,6 +172,7 @@ func (h *Hubs) Handle(ctx context.Context, e caddy.Event) error {
 		// the last moment at which listeners still accept, so that servers can publish and
 		// early clients hear why they have to wait. After it Caddy waits for no hijacked socket.
 		if caddy.Exiting() {
+			h.boundExit()
 			return h.drain(ctx)
 		}
 	}

@@ -129,6 +129,10 @@ func TestProvisioning(t *testing.T) {
 			config: ":8001 {\n pusher_hub {\n path /a?b\n" + oneApp + "}\n}",
 			err:    `path: found "/a?b", expected a prefix such as /reverb`,
 		},
+		"a health check that is none": {
+			config: ":8001 {\n pusher_hub {\n ready healthz\n" + oneApp + "}\n}",
+			err:    `ready: found "healthz", expected a path such as /healthz, or off`,
+		},
 		"a secret that is not there": {
 			config: ":8001 {\n pusher_hub {\n app x {\n key k\n secret {env.TEST_HUB_UNSET}\n }\n }\n}",
 			err:    `hub "default": app "x": secret: {env.TEST_HUB_UNSET} is empty`,

@@ -53,6 +53,15 @@ type Handler struct {
 	// path this hides Laravel's own `/up`. Default: `false`.
 	ReverbUp bool `json:"reverb_up,omitempty"`
 
+	// Ready is the path on this site that answers 200 while the hub takes sockets, its broker is there and
+	// php-fpm, if Caddy runs it, answers; otherwise 503, with the reasons in JSON. `off` switches it off. Default:
+	// `/.well-known/pusher-hub/ready`.
+	Ready string `json:"ready,omitempty"`
+
+	// Live is the path on this site that answers 200 as long as Caddy answers at all. `off` switches it off. Default:
+	// `/.well-known/pusher-hub/live`.
+	Live string `json:"live,omitempty"`
+
 	HubConfig
 
 	// Static after Provision. The settings of a handler that joins may come later in
@@ -92,10 +101,15 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Validate refuses a path that cannot stand before /app.
+// Validate refuses a path that cannot stand before /app, and health checks that are no paths.
 func (h *Handler) Validate() error {
 	if strings.ContainsAny(h.site.Path, "?#%*{} \t\r\n") || strings.Contains(h.site.Path, "//") {
 		return fmt.Errorf("path: found %q, expected a prefix such as /reverb", h.site.Path)
+	}
+	for word, path := range map[string]string{"ready": h.Ready, "live": h.Live} {
+		if path != "" && path != "off" && !strings.HasPrefix(path, "/") {
+			return fmt.Errorf("%s: found %q, expected a path such as /healthz, or off", word, path)
+		}
 	}
 	return nil
 }
@@ -104,6 +118,9 @@ func (h *Handler) Validate() error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if err := h.hub.ready(); err != nil {
 		return caddyhttp.Error(http.StatusServiceUnavailable, err)
+	}
+	if h.serveHealth(w, r) {
+		return nil
 	}
 	site := h.site
 	site.Settings = h.hub.settings

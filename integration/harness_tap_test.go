@@ -17,10 +17,10 @@ import (
 type tap struct {
 	t        testing.TB
 	listener net.Listener
-	server   string
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
+	server string          // guarded by mu: where new connections go
 	closed bool            // guarded by mu
 	conns  []net.Conn      // guarded by mu
 	sent   []*bytes.Buffer // by the server, on one connection each: guarded by mu, and what they hold is read after close only
@@ -33,10 +33,18 @@ func newTap(t testing.TB, port int) *tap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &tap{t: t, listener: l, server: "127.0.0.1:" + strconv.Itoa(port)}
+	p := &tap{t: t, listener: l}
+	p.turnTo(port)
 	p.running.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
+}
+
+// turnTo passes new connections on to another port.
+func (p *tap) turnTo(port int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.server = "127.0.0.1:" + strconv.Itoa(port)
 }
 
 func (p *tap) url() string { return "http://" + p.listener.Addr().String() }
@@ -47,7 +55,10 @@ func (p *tap) accept() {
 		if err != nil {
 			return // closed
 		}
-		server, err := net.Dial("tcp", p.server)
+		p.mu.Lock()
+		address := p.server
+		p.mu.Unlock()
+		server, err := net.Dial("tcp", address)
 		if err != nil {
 			_ = client.Close()
 			continue
