@@ -8,13 +8,13 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 )
 
-// Caddyfile.example is the first thing that people run: on their machine and with a domain.
+// Caddyfile.example is the first thing that people run: on their machine, with a domain, and behind a load balancer.
 func TestCaddyfileExample(t *testing.T) {
 	text, err := os.ReadFile("../Caddyfile.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, address := range []string{":8080", "app.example.com"} {
+	for _, address := range []string{":8080", "app.example.com", "http://:8080"} {
 		t.Run(address, func(t *testing.T) {
 			clearEnvironment(t)
 			setTriple(t)

@@ -61,7 +61,13 @@ func get(t testing.TB, url string) answer {
 // do sends a request on a connection of its own, following no redirect.
 func do(t testing.TB, r *http.Request) answer {
 	t.Helper()
-	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	return doWith(t, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, r)
+}
+
+// doWith sends a request as that client does, but follows no redirect.
+func doWith(t testing.TB, client *http.Client, r *http.Request) answer {
+	t.Helper()
+	res, err := client.Transport.RoundTrip(r)
 	if err != nil {
 		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
 	}

@@ -23,6 +23,8 @@ try {
         $request->path === '/broadcasting/user-auth' => (new Broadcasting($settings))->authenticateUser($request),
         $request->path === '/orders' && $request->method === 'POST' => (new Orders($settings))->place($request),
         $request->path === '/up' => Response::text('ok from PHP'),
+        // whom PHP takes the visitor for
+        $request->path === '/client' => Response::text($request->scheme() . ' from ' . $request->clientAddress()),
         // Routes of the app's own below /app and /apps: the hub must leave them alone.
         in_array($request->path, ['/app/settings', '/apps/x', '/apps/5/channels'], true) => Response::text("$request->path from PHP"),
         default => Response::text("PHP knows no $request->path", 404),

@@ -57,8 +57,20 @@ final class Request
         return is_string($value) ? $value : '';
     }
 
+    /** Caddy tells the truth here, as its trusted_proxies define it; Laravel reads it with trustProxies(at: '*'). */
+    public function clientAddress(): string
+    {
+        return $this->header('X-Forwarded-For') ?: ($_SERVER['REMOTE_ADDR'] ?? '');
+    }
+
+    /** What the browser speaks, even if a load balancer ends TLS. */
+    public function scheme(): string
+    {
+        return $this->header('X-Forwarded-Proto') ?: 'http';
+    }
+
     public function isSecure(): bool
     {
-        return ($_SERVER['HTTPS'] ?? '') !== '' && $_SERVER['HTTPS'] !== 'off';
+        return $this->scheme() === 'https';
     }
 }
