@@ -106,7 +106,7 @@ func (s *server) environ() []string {
 		"PORT=" + strconv.Itoa(s.port),
 		"TLS_PORT=" + strconv.Itoa(s.tlsPort),
 		"API_PORT=" + strconv.Itoa(s.apiPort),
-		"DEMO_ROOT=" + filepath.Join(s.dir, "php.sock.demo", "public"),
+		"DEMO_ROOT=" + s.demoRoot(),
 	}, s.Env...)
 }
 

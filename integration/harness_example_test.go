@@ -38,7 +38,7 @@ func (s *server) useExample(env ...string) {
 		"HTTP_PORT="+strconv.Itoa(s.port),
 		"HTTPS_PORT="+strconv.Itoa(s.tlsPort),
 		"HUB_PUBLISH_PORT="+strconv.Itoa(s.apiPort),
-		"APP_ROOT="+demoFile(s.t, "public"),
+		"APP_ROOT="+s.demoRoot(),
 		"PHP_FPM=unix/"+filepath.Join(s.dir, "php.sock"),
 	), env...)
 }

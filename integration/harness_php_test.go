@@ -31,6 +31,9 @@ func (s *server) startPHPFrom(demo string) *process {
 	return p
 }
 
+// demoRoot is what php-fpm.sh serves, wherever the checkout is.
+func (s *server) demoRoot() string { return filepath.Join(s.dir, "php.sock.demo", "public") }
+
 // demoFile returns the absolute path of a file of the demo.
 func demoFile(t testing.TB, name string) string {
 	t.Helper()
