@@ -35,6 +35,11 @@ func (h *Hubs) boundExit() {
 	for _, hub := range h.hubs {
 		limit = max(limit, hub.drain+grace+exitMargin)
 	}
+	if app, err := h.ctx.AppIfConfigured("php_fpm"); err == nil {
+		if programs, ok := app.(interface{ ExitTime() time.Duration }); ok {
+			limit = max(limit, programs.ExitTime()+exitMargin)
+		}
+	}
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGTERM, os.Interrupt)
 	go func() { // until the process is gone

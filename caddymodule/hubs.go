@@ -75,6 +75,10 @@ func (Hubs) CaddyModule() caddy.ModuleInfo {
 func (h *Hubs) Provision(ctx caddy.Context) error {
 	h.ctx, h.log = ctx, ctx.Logger()
 	h.hubs = make(map[string]*configuredHub)
+	// php_fpm, if there is one, is to hear of the exit first: its queue workers can finish a job while sockets are drained
+	if _, err := ctx.AppIfConfigured("php_fpm"); err != nil && !errors.Is(err, caddy.ErrNotConfigured) {
+		return err
+	}
 	events, err := ctx.App("events")
 	if err != nil {
 		return fmt.Errorf("finding the events app: %w", err)
