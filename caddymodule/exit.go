@@ -21,6 +21,10 @@ const (
 
 	// exitMargin is what the rest of an exit may take beyond the drain and the requests.
 	exitMargin = time.Second
+
+	// answerTime is what the rest of an exit takes at least: clients have 3 s to answer their close frame, the last of them after
+	// the drain.
+	answerTime = 3500 * time.Millisecond
 )
 
 // boundExit sees to it that the process, which has begun to exit, ends: by itself in the time that the config grants, and at
@@ -31,9 +35,10 @@ func (h *Hubs) boundExit() {
 	if err != nil {
 		h.log.Error("bounding the exit", zap.Error(err))
 	}
-	limit := grace + exitMargin
+	rest := max(grace+exitMargin, answerTime)
+	limit := rest
 	for _, hub := range h.hubs {
-		limit = max(limit, hub.drain+grace+exitMargin)
+		limit = max(limit, hub.drain+rest)
 	}
 	if app, err := h.ctx.AppIfConfigured("php_fpm"); err == nil {
 		if programs, ok := app.(interface{ ExitTime() time.Duration }); ok {

@@ -116,11 +116,11 @@ func (h *Handler) Validate() error {
 
 // ServeHTTP answers what belongs to the hub and hands on everything else.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if err := h.hub.ready(); err != nil {
-		return caddyhttp.Error(http.StatusServiceUnavailable, err)
-	}
 	if h.serveHealth(w, r) {
 		return nil
+	}
+	if err := h.hub.ready(); err != nil {
+		return caddyhttp.Error(http.StatusServiceUnavailable, err)
 	}
 	site := h.site
 	site.Settings = h.hub.settings

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -123,6 +124,16 @@ func TestApplyFails(t *testing.T) {
 		var status caddyhttp.HandlerError
 		if !errors.As(err, &status) || status.StatusCode != http.StatusServiceUnavailable || !errors.Is(err, errBroken) {
 			t.Errorf("got %v", err)
+		}
+	}
+	for path, want := range map[string]string{
+		defaultLive:  `200 {"live":true}`,
+		defaultReady: `503 {"ready":false,"reasons":[{"name":"hub x","reason":"applying the settings of hub \"x\": opening the broker: broken"}]}`,
+	} {
+		w := httptest.NewRecorder()
+		err := (&Handler{hub: hub}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody), nil)
+		if got := fmt.Sprintf("%d %s", w.Code, w.Body); err != nil || got != want+"\n" {
+			t.Errorf("%s: found %s and %v, expected %s", path, got, err, want)
 		}
 	}
 }

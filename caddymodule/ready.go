@@ -57,7 +57,11 @@ func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) bool {
 // problems says why the hub, or a part of the process on which its site depends, cannot serve.
 func (c *configuredHub) problems() []health.Problem {
 	problems := health.Problems()
-	if err := c.pooled.Ready(); err != nil {
+	err := c.ready()
+	if err == nil {
+		err = c.pooled.Ready()
+	}
+	if err != nil {
 		problems = append(problems, health.Problem{Name: "hub " + c.name, Reason: err.Error()})
 	}
 	return problems

@@ -127,3 +127,15 @@ http://127.0.0.1:{$PORT} {
 	}
 	<-asked
 }
+
+// A client that does not answer its close frame has some seconds to do so. The exit waits for it and is not cut short, however
+// little requests get.
+func TestMuteClientDoesNotMakeTheExitFail(t *testing.T) {
+	s := startServer(t, publicSite)
+	mute := s.site().DialRaw(t, "/app/"+appKey)
+	mute.Expect("pusher:connection_established")
+	s.signal(syscall.SIGTERM)
+	if code := s.waitFor(9 * time.Second); code != 0 {
+		t.Errorf("Caddy ended with %d, expected 0", code)
+	}
+}

@@ -82,3 +82,19 @@ func TestCompressedMessages(t *testing.T) {
 		})
 	}
 }
+
+// A message whose compressed data ends early is not acted on before it ends itself, and holds up nothing.
+func TestCompressedMessageEndsWithItsLastFrame(t *testing.T) {
+	s := hostileServer(t, pusherhub.AppConfig{Compression: new(true)})
+	r := s.DialRaw(t, "/app/"+s.App.Key+"?protocol=7", "Sec-WebSocket-Extensions: permessage-deflate")
+	r.Expect("pusher:connection_established")
+	r.SendFrame(hubtest.OpText|0x40, compressed(t, `{"event":"pusher:ping"}`, true))
+	for _, text := range []string{"between", "again"} {
+		r.SendFrame(pingOp, text)
+		if f := r.NextFrame(); string(f.Payload) != text {
+			t.Fatalf("found %v, expected the pong %s", f, text)
+		}
+	}
+	r.SendFrame(hubtest.Fin, "")
+	r.Expect("pusher:pong")
+}

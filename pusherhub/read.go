@@ -75,11 +75,15 @@ func (c *conn) readMessage(opcode byte, compressed bool) error {
 	}
 	text, whole, err := readUpTo(r, (*buf)[:0], limit)
 	*buf = text
+	if whole {
+		err = c.in.skip() // compressed data may end before its message does
+	}
 	switch {
 	case err != nil:
 		return err
 	case !whole:
 		c.sayLast(nil, closeFrame(int(websocket.StatusMessageTooBig), textMessageTooLarge), false)
+		return c.in.skip()
 	case c.isClosing():
 	case opcode == opBinary:
 		c.binary()
@@ -88,7 +92,7 @@ func (c *conn) readMessage(opcode byte, compressed bool) error {
 	default:
 		c.handle(text)
 	}
-	return c.in.skip()
+	return nil
 }
 
 // readUpTo reads r to its end into buf, or reports that it holds more than limit bytes.

@@ -77,7 +77,8 @@ func (c *conn) nextHeartbeat() time.Time {
 	return next
 }
 
-// deadlinePassed decides what an expired read deadline means. It reports whether reading goes on.
+// deadlinePassed decides what an expired read deadline means. It reports whether reading goes on: not if a failed write has
+// ended the socket, which then gets no deadline of a close.
 func (c *conn) deadlinePassed() bool {
 	if c.isClosing() {
 		return false
@@ -85,13 +86,13 @@ func (c *conn) deadlinePassed() bool {
 	now := time.Now()
 	if !c.authorizeBy.IsZero() && !now.Before(c.authorizeBy) {
 		c.close(errAuthorizationLate)
-		return true
+		return c.isClosing()
 	}
 	switch {
 	case c.probed && now.Sub(c.probedAt) >= probeTimeout:
 		c.hub.counters.pongTimeouts.Add(1)
 		c.closePongTimeout()
-		return true
+		return c.isClosing()
 	case !c.probed && now.Sub(c.lastRead) >= c.silence():
 		c.probe(now)
 	}
