@@ -7,26 +7,12 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+
+	"github.com/caddyserver/xcaddy"
 )
 
-// builder has those fields of xcaddy.Builder that xcaddy.json uses.
-type builder struct {
-	CaddyVersion string       `json:"caddy_version"`
-	Plugins      []dependency `json:"plugins"`
-	Replacements []replace    `json:"replacements"`
-}
-
-type dependency struct {
-	PackagePath string `json:"module_path"`
-	Version     string `json:"version"`
-}
-
-type replace struct {
-	Old string `json:"old"`
-	New string `json:"new"`
-}
-
-// No tool reads xcaddy.json by itself, so nothing but this test would notice that it is out of date.
+// No tool reads xcaddy.json by itself, so nothing but this test would notice that it is out of date, or that it is no
+// xcaddy.Builder of the xcaddy that go.mod pins.
 func TestXcaddyJSON(t *testing.T) {
 	text, err := os.ReadFile("../xcaddy.json")
 	if err != nil {
@@ -34,7 +20,7 @@ func TestXcaddyJSON(t *testing.T) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
-	var b builder
+	var b xcaddy.Builder
 	if err := dec.Decode(&b); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +33,7 @@ func TestXcaddyJSON(t *testing.T) {
 		t.Errorf("caddy_version is %s, go.mod requires %s", b.CaddyVersion, required)
 	}
 	module := regexp.MustCompile(`(?m)^module (\S+)$`).FindSubmatch(mod)
-	if module == nil || !slices.Contains(b.Replacements, replace{Old: string(module[1]), New: "."}) {
+	if module == nil || !slices.Contains(b.Replacements, xcaddy.NewReplace(string(module[1]), ".")) {
 		t.Errorf("%s is not replaced by this checkout: %+v", module, b.Replacements)
 	}
 

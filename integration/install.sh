@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the demo, or with the argument `test` the tests, need and this Debian machine lacks. Go and Node are
-# expected to be there. Where nothing is missing nothing happens, and apt is not even asked.
+# Installs what the demo, or with the argument `test` the tests, or with `image` those of the image, need and this Debian
+# machine lacks. Go and Node are expected to be there. Where nothing is missing nothing happens, and apt is not even asked.
 set -euo pipefail
 
 for tool in go node npm; do
@@ -34,6 +34,14 @@ if [ "${1:-}" = test ]; then
 	[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 	has shellcheck || missing+=(shellcheck)
 	/usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
+fi
+if [ "${1:-}" = image ]; then
+	has buildah || missing+=(buildah)
+	has debootstrap || missing+=(debootstrap)
+	has podman || missing+=(podman)
+	has runc || missing+=(runc)
+	# by which debootstrap knows that Debian is Debian
+	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
 fi
 
 if [ ${#missing[@]} -eq 0 ]; then
