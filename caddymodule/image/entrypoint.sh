@@ -11,7 +11,14 @@ if [ -n "${PORT:-}" ] && [ -z "${SITE_ADDRESS:-}" ]; then
 	export SITE_ADDRESS="http://:$PORT"
 	# The load balancer is the only one who reaches the port; 100.64.0.0/10 is where Railway's comes from.
 	export TRUSTED_PROXIES="${TRUSTED_PROXIES-private_ranges 100.64.0.0/10}"
-	export CLIENT_IP_HEADERS="${CLIENT_IP_HEADERS-X-Real-IP X-Forwarded-For}"
+	# It must be a header that the platform sets itself: on those that pass X-Real-IP on, a client could be whom it likes.
+	headers="X-Real-IP X-Forwarded-For"
+	if [ -n "${FLY_APP_NAME:-}" ]; then
+		headers=Fly-Client-IP
+	elif [ -n "${RENDER:-}${K_SERVICE:-}" ]; then # Render, Cloud Run
+		headers=X-Forwarded-For
+	fi
+	export CLIENT_IP_HEADERS="${CLIENT_IP_HEADERS-$headers}"
 fi
 
 if [ -z "${APP_ROOT:-}" ] && [ ! -d /app/public ]; then
