@@ -22,9 +22,9 @@ const (
 	// exitMargin is what the rest of an exit may take beyond the drain and the requests.
 	exitMargin = time.Second
 
-	// answerTime is what the rest of an exit takes at least: clients have 3 s to answer their close frame, the last of them after
+	// answerTime is what the rest of an exit takes at least: clients have 2 s to answer their close frame, the last of them after
 	// the drain.
-	answerTime = 3500 * time.Millisecond
+	answerTime = 2500 * time.Millisecond
 )
 
 // boundExit sees to it that the process, which has begun to exit, ends: by itself in the time that the config grants, and at

@@ -21,7 +21,7 @@ const (
 	keptControl = 32
 
 	// closeTimeout is how long a closing socket may take to read what is left for it and to answer the close frame.
-	closeTimeout = 3 * time.Second
+	closeTimeout = 2 * time.Second
 )
 
 // sendQueue holds what waits to be written to one socket. Nothing in it runs while it is empty: the
