@@ -89,6 +89,25 @@ type AppLister interface {
 	Apps() []*App
 }
 
+// AppWatcher is an [AppSource] that notices changes of its apps by itself, while their sockets are open.
+type AppWatcher interface {
+	AppSource
+
+	// Watch runs from when the source goes live until ctx ends, and calls live.Refresh with the id of each app that may have
+	// changed, come or gone. It is the place for the source's background work.
+	Watch(ctx context.Context, live LiveApps)
+}
+
+// LiveApps are the apps of a hub that have sockets, channels or plugins at work, as an [AppWatcher] sees them.
+type LiveApps interface {
+	// IDs returns the ids of those apps.
+	IDs() []string
+
+	// Refresh asks the source for the app and has its sockets, if there are any, live by what it says: new limits and secrets, 4003 if the
+	// app is disabled, 4001 if it is gone. An error other than [ErrAppNotFound] changes nothing.
+	Refresh(ctx context.Context, id string)
+}
+
 // StaticApps is the [AppLister] over a fixed list.
 type StaticApps struct {
 	byID, byKey map[string]*App

@@ -1,8 +1,10 @@
 package pusherhub
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // The close and error codes of the Pusher protocol. What clients do with a code
@@ -37,6 +39,19 @@ type CloseError struct {
 
 // Error returns the code and the reason.
 func (e *CloseError) Error() string { return fmt.Sprintf("closing with %d: %s", e.Code, e.Reason) }
+
+// LimitError is what a hook of a [Plugin] refuses with when there is too much of something. The client or server is told so with the code or
+// status that makes it do the right thing at that place: slow down, or come back later.
+type LimitError struct {
+	// Reason is a short sentence, 123 bytes at most. Default: "Rate limit exceeded".
+	Reason string
+
+	// RetryAfter is what the HTTP API answers as Retry-After, rounded up to whole seconds. Default: 1s.
+	RetryAfter time.Duration
+}
+
+// Error returns the reason.
+func (e *LimitError) Error() string { return cmp.Or(e.Reason, errRateLimit.Reason) }
 
 // The reasons that the protocol fixes.
 var (
