@@ -29,11 +29,13 @@ type apiRequest struct {
 	params params
 	body   []byte
 	r      *http.Request
+
+	clientIP string
 }
 
 // serveAPI answers a request to an endpoint of the API, unless the app is unknown and nothing
 // says that the request is meant for a hub.
-func (h *Hub) serveAPI(w http.ResponseWriter, r *http.Request, s *Settings, rt route, prefix string) bool {
+func (h *Hub) serveAPI(w http.ResponseWriter, r *http.Request, site Site, s *Settings, rt route, prefix string) bool {
 	app, err := h.apiApp(r, s, rt, true)
 	if err != nil {
 		if query := r.URL.Query(); !query.Has("auth_key") || !query.Has("auth_signature") {
@@ -76,7 +78,7 @@ func (h *Hub) serveAPI(w http.ResponseWriter, r *http.Request, s *Settings, rt r
 		h.refuse(w, r, e)
 		return true
 	}
-	q := &apiRequest{hub: h, app: app, state: h.stateOf(s, app), route: rt, params: verified, body: body, r: r}
+	q := &apiRequest{hub: h, app: app, state: h.stateOf(s, app), route: rt, params: verified, body: body, r: r, clientIP: site.clientIP(r)}
 	status, answer, e := q.answer()
 	if e != nil {
 		h.refuse(w, r, e)

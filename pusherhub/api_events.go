@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 	"unicode/utf8"
 )
 
@@ -92,12 +93,15 @@ func (q *apiRequest) triggerOne() *apiError {
 
 // publish sends checked events.
 func (q *apiRequest) publish(events []event) *apiError {
-	err := q.hub.publish(q.r.Context(), q.state, q.app, events)
+	err := q.hub.publish(q.r.Context(), q.state, q.app, q.clientIP, events)
 	if err == nil {
 		return nil
 	}
 	if refused, ok := errors.AsType[*CloseError](err); ok {
 		return &apiError{status: http.StatusForbidden, text: refused.Reason}
+	}
+	if limit, ok := errors.AsType[*LimitError](err); ok {
+		return &apiError{status: http.StatusTooManyRequests, text: limit.Error(), retryAfter: max(1, int((limit.RetryAfter+time.Second-1)/time.Second))}
 	}
 	return &apiError{status: http.StatusServiceUnavailable, text: "The server cannot take more events at the moment.", retryAfter: 1}
 }

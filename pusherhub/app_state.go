@@ -17,6 +17,11 @@ type appState struct {
 	connections atomic.Int64               // open sockets, those being established included
 	backlog     backlog
 
+	useMu    sync.Mutex            // held while settings and plugins change; no other lock is held when it is taken
+	attached atomic.Pointer[App]   // changed under useMu: the app whose plugins are at work; nil before the first and after the last
+	feeds    atomic.Pointer[feeds] // changed under useMu: the observers; nil if there are none
+	retired  atomic.Bool           // the app is gone
+
 	conns    registry
 	channels [channelShards]shard
 	users    users

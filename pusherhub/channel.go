@@ -94,6 +94,7 @@ func (ch *channel) unlock() {
 	ch.due = false
 	ch.mu.Unlock()
 	if due {
+		ch.state.awaitKept()
 		ch.run()
 	}
 }

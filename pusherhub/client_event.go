@@ -45,7 +45,7 @@ func (c *conn) clientEvent(m clientMessage) {
 		return
 	}
 	r := ClientEventRequest{
-		App: app.ID(), SocketID: c.id, Channel: name, Event: string(m.event),
+		App: app.ID(), SocketID: c.id, ClientIP: c.clientIP, Channel: name, Event: string(m.event),
 		Data: clientEventData(app.cfg.ClientEventData, m.data),
 	}
 	if sub != nil && sub.seat != nil {
@@ -56,15 +56,15 @@ func (c *conn) clientEvent(m clientMessage) {
 		c.sendError(refused.Code, refused.Reason, name)
 		return
 	}
+	if c.state.observed() { // before anybody gets it
+		c.observe(Observation{Type: ClientEvent, Channel: name, SocketID: c.id, UserID: r.UserID, Event: r.Event, Data: observedData(r.Data)})
+		c.state.awaitKept()
+	}
 	if err := c.hub.broker().Publish(context.Background(), &Message{
 		App: app.ID(), Channel: name, Event: r.Event, Except: c.id,
 		Payload: appendEvent(nil, r.Event, name, r.Data, r.UserID),
 	}); err != nil {
 		c.hub.publishFailed(app.ID(), name, err)
-		return
-	}
-	if len(app.hooks.observers) > 0 {
-		c.observe(Observation{Type: ClientEvent, Channel: name, SocketID: c.id, UserID: r.UserID, Event: r.Event, Data: observedData(r.Data)})
 	}
 }
 
@@ -112,7 +112,7 @@ func (k hooks) clientEvent(h *Hub, r ClientEventRequest) (ClientEventRequest, *C
 			err = errBadChange
 		}
 		if err != nil {
-			return r, h.refusal(hook, err, &CloseError{CodeClientEventRejected, "Client event rejected"})
+			return r, h.refusal(hook, err, CodeClientEventRejected, &CloseError{CodeClientEventRejected, "Client event rejected"})
 		}
 	}
 	r.Event, r.Data = asked.Event, asked.Data

@@ -17,6 +17,8 @@ type conn struct {
 	hub      *Hub
 	state    *appState // nil for a socket that was refused
 	id       string    // the socket_id; empty for a socket that was refused
+	clientIP string
+	request  *ConnectRequest // for those who want to hear of its end; nil: nobody did when it began
 	nc       net.Conn
 	protocol int  // the client's protocol version; 0 if it named none
 	jitter   int8 // thousandths that this socket's ping interval is longer or shorter
@@ -87,6 +89,14 @@ func (c *conn) flushReplies() {
 	if c.queue.raw == nil || !c.queue.flushSmall() {
 		c.startFlush()
 	}
+}
+
+// settle is flushReplies after something that may have been observed: those who keep observations have them before the client has its answer.
+func (c *conn) settle() {
+	if c.replied && c.state != nil {
+		c.state.awaitKept()
+	}
+	c.flushReplies()
 }
 
 // enqueue queues one frame and reports whether the caller must see that it is written.

@@ -59,7 +59,8 @@
 //
 //	interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.deadlineMu
 //
-// Hub.mu, registry shards, backlog.mu, feedsMu and parkingLot.mu are leaves. No lock is held while writing to a socket or calling a plugin.
+// Hub.mu, registry shards, backlog.mu, feed.mu and parkingLot.mu are leaves. No lock is held while writing to a socket or calling a plugin,
+// but for Hub.applyMu and appState.useMu, which order changes of settings, while plugins are told that they are attached.
 // Only interest.mu, which orders a channel's own calls, is held while calling a broker. Each goroutine and
 // each request takes part in Hub.work, which Close waits for.
 package pusherhub

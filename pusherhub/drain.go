@@ -65,14 +65,26 @@ func (h *Hub) Close() error {
 			c.close(errRestarting)
 		}
 	})
+	h.keepCancel()
+	h.stopWatching()
 	h.work.Wait()
 	h.parking.close()
 	h.stopTimers()
-	h.closeFeeds()
+	h.finishPlugins()
 	if b := h.current.Load(); b != nil {
 		return (*b).Close()
 	}
 	return nil
+}
+
+// finishPlugins waits until every observer was told everything and every plugin has finished, for which they have detachAtClose.
+func (h *Hub) finishPlugins() {
+	limit := time.AfterFunc(detachAtClose, h.detachCancel)
+	defer limit.Stop()
+	h.eachState((*appState).detachAll)
+	h.feeding.Wait()
+	h.detaching.Wait()
+	h.detachCancel()
 }
 
 // stopTimers ends the timers of cached events, held counts and users who may come back. Nothing else runs any more.

@@ -28,9 +28,8 @@ func (h *Hub) ServeAs(w http.ResponseWriter, r *http.Request, appID, socketID st
 	if err != nil {
 		return err
 	}
-	c := &conn{hub: h, id: socketID, lastRead: time.Now()}
-	var refusal *CloseError
-	if c.state, refusal = h.reserve(settings, app); refusal != nil {
+	c := &conn{hub: h, id: socketID, lastRead: time.Now(), state: h.stateOf(settings, app)}
+	if refusal := h.reserve(settings, app, c.state); refusal != nil {
 		return refusal
 	}
 	if err = c.shakeHands(w, r, nil); err != nil {

@@ -93,7 +93,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, site Site) (handled 
 		return false
 	}
 	if route, found := parseRoute(escaped); found {
-		return h.serveAPI(w, r, settings, route, prefix)
+		return h.serveAPI(w, r, site, settings, route, prefix)
 	}
 	return false
 }

@@ -9,19 +9,43 @@ import (
 )
 
 // hooks are an app's plugins, sorted by what they hook into. An app without plugins has nil slices and
-// pays nothing.
+// pays nothing. Observers are reached through the feeds of the app's live side.
 type hooks struct {
-	onConnect     []ConnectHook
+	slots         []slot
+	onConnect     []connectHook
+	onDisconnect  []disconnectHook
+	onMessage     []MessageHook
 	onSubscribe   []SubscribeHook
 	onClientEvent []ClientEventHook
 	onPublish     []PublishHook
-	observers     []Observer
+}
+
+// connectHook and disconnectHook know the place in the order of plugins, so that a refusal is told to those
+// who had agreed before it.
+type connectHook struct {
+	ConnectHook
+	index int
+}
+
+type disconnectHook struct {
+	DisconnectHook
+	index int
 }
 
 func resolveHooks(plugins []Plugin) (k hooks) {
-	for _, p := range plugins {
+	if len(plugins) == 0 {
+		return k
+	}
+	k.slots = slotsOf(plugins)
+	for i, p := range plugins {
 		if hook, ok := p.(ConnectHook); ok {
-			k.onConnect = append(k.onConnect, hook)
+			k.onConnect = append(k.onConnect, connectHook{hook, i})
+		}
+		if hook, ok := p.(DisconnectHook); ok {
+			k.onDisconnect = append(k.onDisconnect, disconnectHook{hook, i})
+		}
+		if hook, ok := p.(MessageHook); ok {
+			k.onMessage = append(k.onMessage, hook)
 		}
 		if hook, ok := p.(SubscribeHook); ok {
 			k.onSubscribe = append(k.onSubscribe, hook)
@@ -32,11 +56,18 @@ func resolveHooks(plugins []Plugin) (k hooks) {
 		if hook, ok := p.(PublishHook); ok {
 			k.onPublish = append(k.onPublish, hook)
 		}
-		if observer, ok := p.(Observer); ok {
-			k.observers = append(k.observers, observer)
-		}
 	}
 	return k
+}
+
+// attaches reports whether any of the plugins wants to know that the app goes live.
+func (k hooks) attaches() bool {
+	for _, s := range k.slots {
+		if _, ok := s.plugin.(AttachHook); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // errPanicked is what a hook that panicked answered.
@@ -54,9 +85,12 @@ func (h *Hub) callHook(p Plugin, call func() error) (err error) {
 	return call()
 }
 
-// refusal turns a hook's error into what the client is told: the hook's own words if it chose
-// them, otherwise fallback, because other errors may say what is nobody's business.
-func (h *Hub) refusal(p Plugin, err error, fallback *CloseError) *CloseError {
+// refusal turns a hook's error into what the client is told: limitCode and the reason if there is too much of something, the
+// hook's own words if it chose them, otherwise fallback, because other errors may say what is nobody's business.
+func (h *Hub) refusal(p Plugin, err error, limitCode int, fallback *CloseError) *CloseError {
+	if limit, ok := errors.AsType[*LimitError](err); ok {
+		return &CloseError{limitCode, limit.Error()}
+	}
 	if chosen, ok := errors.AsType[*CloseError](err); ok {
 		return chosen
 	}

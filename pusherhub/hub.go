@@ -30,15 +30,23 @@ type Hub struct {
 	statesMu sync.RWMutex
 	states   map[string]*appState // guarded by statesMu, by app id
 
-	feedsMu     sync.Mutex
-	feeds       map[Observer]*observerFeed // guarded by feedsMu
-	retired     []*observerFeed            // guarded by feedsMu
-	feedsClosed bool                       // guarded by feedsMu
+	feeding      sync.WaitGroup  // goroutines of feeds
+	detaching    sync.WaitGroup  // plugins that finish what they have begun
+	keepCtx      context.Context // ends when Close begins
+	keepCancel   context.CancelFunc
+	detachCtx    context.Context // ends detachAtClose after the last socket of a hub that closes
+	detachCancel context.CancelFunc
+
+	watching sync.WaitGroup     // the watch of the app source, and those before it that are about to end
+	unwatch  context.CancelFunc // changed under applyMu; nil: nothing is watched
 }
 
 // New returns a hub without settings: until the first Apply nothing is served.
 func New() *Hub {
-	return &Hub{parkAfter: parkAfter, states: make(map[string]*appState), feeds: make(map[Observer]*observerFeed)}
+	h := &Hub{parkAfter: parkAfter, states: make(map[string]*appState)}
+	h.keepCtx, h.keepCancel = context.WithCancel(context.Background())
+	h.detachCtx, h.detachCancel = context.WithCancel(context.Background())
+	return h
 }
 
 // Apply takes new settings. Open sockets stay, with the new limits and secrets; those of apps that are gone are
@@ -57,22 +65,18 @@ func (h *Hub) Apply(s *Settings) error {
 	h.settings.Store(s)
 	apps, all := s.listed()
 	known := make(map[string]bool, len(apps))
-	keep := make(map[Observer]bool)
 	for _, app := range apps {
 		known[app.ID()] = true
-		for _, observer := range app.hooks.observers {
-			keep[observer] = true
-		}
-	}
-	for _, app := range apps {
 		if state := h.state(app.ID()); state != nil {
-			state.use(app)
+			state.use(s, app)
+		} else if app.hooks.attaches() {
+			h.stateOf(s, app)
 		}
 	}
 	if all {
-		h.dropStates(known)
-		h.retireFeeds(keep)
+		h.dropStates(func(id string) bool { return !known[id] })
 	}
+	h.watch(s)
 	return nil
 }
 
@@ -138,8 +142,8 @@ func (h *Hub) stateOf(s *Settings, app *App) *appState {
 		}
 		h.statesMu.Unlock()
 	}
-	if state.app.Load() != app && s == h.settings.Load() {
-		state.use(app)
+	if state.attached.Load() != app {
+		state.use(s, app)
 	}
 	return state
 }
@@ -164,8 +168,17 @@ func (h *Hub) eachState(visit func(*appState)) {
 	}
 }
 
-// use makes app the current settings of the live side and closes its sockets if the app is disabled.
-func (s *appState) use(app *App) {
+// use makes app the current settings of the live side, puts its plugins to work, and closes the sockets if the app is
+// disabled. s are the settings that app belongs to; if they are not the hub's, only a new live side takes it.
+func (s *appState) use(settings *Settings, app *App) {
+	s.useMu.Lock()
+	defer s.useMu.Unlock()
+	before := s.attached.Load()
+	if before == app || before != nil && settings != s.hub.settings.Load() {
+		return
+	}
+	s.attach(before, app)
+	s.attached.Store(app)
 	s.app.Store(app)
 	if app.enabled() {
 		s.closed.Store(nil)
@@ -174,12 +187,12 @@ func (s *appState) use(app *App) {
 	s.closeAll(errAppDisabled)
 }
 
-// dropStates closes the sockets of apps that are not known any more and forgets the apps.
-func (h *Hub) dropStates(known map[string]bool) {
+// dropStates closes the sockets of apps that are gone and forgets the apps.
+func (h *Hub) dropStates(isGone func(id string) bool) {
 	h.statesMu.Lock()
 	var gone []*appState
 	for id, state := range h.states {
-		if !known[id] {
+		if isGone(id) {
 			gone = append(gone, state)
 			delete(h.states, id)
 		}
@@ -187,6 +200,7 @@ func (h *Hub) dropStates(known map[string]bool) {
 	h.statesMu.Unlock()
 	for _, state := range gone {
 		state.closeAll(errNoSuchApp)
+		state.retire()
 	}
 }
 

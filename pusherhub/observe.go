@@ -1,99 +1,71 @@
 package pusherhub
 
-import (
-	"time"
-)
+import "time"
 
-// observationQueue is what an observer may be behind before observations are dropped.
-const observationQueue = 4096
-
-// observerFeed is one observer's queue and the goroutine that empties it.
-type observerFeed struct {
-	queue chan Observation
-	done  chan struct{}
-}
-
-// observe tells the app's observers, without ever waiting for one. App and time are filled in.
+// observe tells the app's observers what happened, without waiting for any. App and time are filled in.
 func (s *appState) observe(o Observation) {
-	observers := s.app.Load().hooks.observers
-	if len(observers) == 0 {
+	feeds := s.feeds.Load()
+	if feeds == nil {
 		return
 	}
 	o.App, o.Time = s.id, time.Now()
-	for _, observer := range observers {
-		if !s.hub.feed(observer, o) {
-			s.hub.counters.observationsDropped.Add(1)
-		}
+	for _, f := range feeds.list {
+		f.add(o)
 	}
 }
 
 func (c *conn) observe(o Observation) { c.state.observe(o) }
 
-// feed queues o for one observer, whose goroutine is started by the first.
-func (h *Hub) feed(observer Observer, o Observation) bool {
-	h.feedsMu.Lock()
-	defer h.feedsMu.Unlock()
-	f := h.feeds[observer]
-	if f == nil {
-		if h.feedsClosed {
-			return false
-		}
-		f = &observerFeed{queue: make(chan Observation, observationQueue), done: make(chan struct{})}
-		h.feeds[observer] = f
-		go h.runFeed(observer, f)
-	}
-	select {
-	case f.queue <- o:
-		return true
-	default:
-		return false
-	}
-}
+// observed reports whether anybody observes the app.
+func (s *appState) observed() bool { return s.feeds.Load() != nil }
 
-func (h *Hub) runFeed(observer Observer, f *observerFeed) {
-	defer close(f.done)
-	for o := range f.queue {
-		_ = h.callHook(observer, func() error { observer.Observe(o); return nil })
-	}
-}
-
-// retireFeeds ends the feeds of observers that keep does not name, after they were told what was queued.
-// It does not wait for them; closeFeeds does.
-func (h *Hub) retireFeeds(keep map[Observer]bool) {
-	h.feedsMu.Lock()
-	defer h.feedsMu.Unlock()
-	for observer, f := range h.feeds {
-		if !keep[observer] {
-			delete(h.feeds, observer)
-			close(f.queue)
-			h.retired = append(h.retired, f)
+// awaitRoom waits until every observer that keeps what it is told has room for more. The caller is about to do something that is
+// observed and holds no lock.
+func (s *appState) awaitRoom() {
+	if feeds := s.feeds.Load(); feeds != nil {
+		for _, f := range feeds.keeping {
+			f.awaitRoom()
 		}
 	}
-	h.retired = pending(h.retired)
 }
 
-// closeFeeds ends all feeds and waits until every observer was told everything.
-func (h *Hub) closeFeeds() {
-	h.feedsMu.Lock()
-	h.feedsClosed = true
-	h.feedsMu.Unlock()
-	h.retireFeeds(nil)
-	h.feedsMu.Lock()
-	retired := h.retired
-	h.feedsMu.Unlock()
-	for _, f := range retired {
-		<-f.done
-	}
-}
-
-// pending returns the feeds that still run.
-func pending(feeds []*observerFeed) (running []*observerFeed) {
-	for _, f := range feeds {
-		select {
-		case <-f.done:
-		default:
-			running = append(running, f)
+// awaitKept waits until what was observed so far is kept by those who keep it. The caller is about to let somebody know and holds no lock.
+func (s *appState) awaitKept() {
+	if feeds := s.feeds.Load(); feeds != nil {
+		for _, f := range feeds.keeping {
+			f.awaitKept()
 		}
 	}
-	return running
+}
+
+// feeds are the feeds of an app's observers. Immutable.
+type feeds struct {
+	list    []*feed // in the order of the plugins
+	keeping []*feed // those of them whose observer keeps what it is told
+}
+
+// at returns the feed of the observer at a place, nil if there is none.
+func (fs *feeds) at(p place) *feed {
+	if fs != nil {
+		for _, f := range fs.list {
+			if f.place == p {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// newFeeds returns nil for no feed, so that an app without observers pays one comparison.
+func newFeeds(list []*feed) *feeds {
+	if len(list) == 0 {
+		return nil
+	}
+	fs := &feeds{list: list}
+	for _, f := range list {
+		if f.keeps() {
+			fs.keeping = append(fs.keeping, f)
+		}
+	}
+	return fs
 }

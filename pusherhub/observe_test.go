@@ -29,7 +29,7 @@ func TestObservations(t *testing.T) {
 		}
 
 		c := s.Dial(t)
-		expect(pusherhub.Observation{Type: pusherhub.Connected, SocketID: c.SocketID})
+		expect(pusherhub.Observation{Type: pusherhub.Connected, SocketID: c.SocketID, ClientIP: "192.0.2.1"})
 		s.Signin(t, c, `{"id":7}`)
 		expect(pusherhub.Observation{Type: pusherhub.SignedIn, SocketID: c.SocketID, UserID: "7"})
 		expect(pusherhub.Observation{Type: pusherhub.UserOnline, UserID: "7"})
@@ -55,7 +55,7 @@ func TestObservations(t *testing.T) {
 		c.Close()
 		expect(pusherhub.Observation{Type: pusherhub.SubscriptionCount, Channel: "cache-x", Count: 0})
 		expect(pusherhub.Observation{Type: pusherhub.ChannelVacated, Channel: "cache-x"})
-		expect(pusherhub.Observation{Type: pusherhub.Disconnected, SocketID: c.SocketID})
+		expect(pusherhub.Observation{Type: pusherhub.Disconnected, SocketID: c.SocketID, UserID: "7", ClientIP: "192.0.2.1"})
 		later(3 * time.Second)
 		expect(pusherhub.Observation{Type: pusherhub.UserOffline, UserID: "7"})
 		if rest := rec.Rest(); len(rest) > 0 {

@@ -26,8 +26,8 @@ type AttachHook interface {
 	// OnAttach is called before any other hook of an app that goes live with this plugin: by [Hub.Apply], or, for an app
 	// that a source finds, when it is first used. It is called again whenever the app's settings change. old is the plugin that
 	// stood in this one's place until now (the app's first, second, ... plugin of that name); nil if there was none; the
-	// plugin itself if it stays. What is to outlive a change of settings (queues, counters) is taken over from old here: old is told nothing more
-	// about the app, and its OnDetach is not called. It must not block.
+	// plugin itself if it stays. What is to outlive a change of settings (queues, counters) is taken over from old here: old may still be inside of a
+	// hook or of one call of Observe or Keep, is told nothing more about the app after that, and its OnDetach is not called. It must not block.
 	OnAttach(app *App, old Plugin)
 
 	// OnDetach is called when the app has gone, has lost the plugin, or the hub closes, after the plugin
@@ -51,7 +51,7 @@ type DisconnectHook interface {
 
 // MessageHook is asked about every message of a client, pings included, before it is looked at. A refused message is
 // dropped and answered with an error frame: with 4301 for a [*LimitError], else with the refusal's code. It is on the
-// path of everything that clients send: it must be quick.
+// path of everything that clients send: it must be quick, and must not keep r.
 type MessageHook interface {
 	Plugin
 	OnMessage(ctx context.Context, r *MessageRequest) error
@@ -92,8 +92,9 @@ type Observer interface {
 type KeepingObserver interface {
 	Observer
 
-	// Keep stores one observation or more of one app, in order. When it returns they outlive the process.
-	Keep(batch []Observation)
+	// Keep stores one observation or more of one app, in order. When it returns they outlive the process. It may wait for room, but
+	// not any more once ctx ends, which it does when the hub closes: then it stores them nevertheless.
+	Keep(ctx context.Context, batch []Observation)
 }
 
 // Measurer is a [Plugin], [Broker] or [AppSource] with figures of its own, which are shown beside the hub's ([Stats.Measures]).

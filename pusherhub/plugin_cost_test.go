@@ -21,6 +21,11 @@ func TestNoPluginsNoAllocations(t *testing.T) {
 				t.Error("changed or refused")
 			}
 		},
+		"message": func() {
+			if !c.admitted(100) {
+				t.Error("refused")
+			}
+		},
 		"subscribe": func() {
 			if refused := k.subscribe(c.hub, SubscribeRequest{App: "i", SocketID: "1.2", Channel: "c"}); refused != nil {
 				t.Error("refused")

@@ -103,7 +103,7 @@ func TestSubscribeHook(t *testing.T) {
 	c := s.Dial(t)
 	expect := func(channel, userID string) {
 		t.Helper()
-		want := pusherhub.SubscribeRequest{App: hubtest.AppID, SocketID: c.SocketID, Channel: channel, UserID: userID}
+		want := pusherhub.SubscribeRequest{App: hubtest.AppID, SocketID: c.SocketID, ClientIP: "127.0.0.1", Channel: channel, UserID: userID}
 		if len(asked) != 1 || asked[0] != want {
 			t.Errorf("asked %+v, expected once %+v", asked, want)
 		}
@@ -151,7 +151,7 @@ func TestClientEventHook(t *testing.T) {
 
 	send()
 	b.ExpectRaw(`{"event":"client-x","channel":"presence-x","data":"{\"a\":1}","user_id":"1"}`)
-	if asked.App != hubtest.AppID || asked.SocketID != a.SocketID || asked.Channel != "presence-x" || asked.UserID != "1" || asked.Event != "client-x" || string(asked.Data) != `"{\"a\":1}"` {
+	if asked.App != hubtest.AppID || asked.SocketID != a.SocketID || asked.ClientIP != "127.0.0.1" || asked.Channel != "presence-x" || asked.UserID != "1" || asked.Event != "client-x" || string(asked.Data) != `"{\"a\":1}"` {
 		t.Errorf("asked %+v", asked)
 	}
 
@@ -202,7 +202,7 @@ func TestPublishHook(t *testing.T) {
 	}
 	trigger(t, s, `{"name":"e","data":"1","channels":["one","cache-two"],"socket_id":"1.2"}`)
 	for i, channel := range []string{"one", "cache-two"} {
-		if want := (pusherhub.PublishRequest{App: hubtest.AppID, Channel: channel, SocketID: "1.2", Event: "e", Data: "1"}); len(asked) != 2 || asked[i] != want {
+		if want := (pusherhub.PublishRequest{App: hubtest.AppID, Channel: channel, SocketID: "1.2", ClientIP: "127.0.0.1", Event: "e", Data: "1"}); len(asked) != 2 || asked[i] != want {
 			t.Errorf("asked %+v, expected %+v", asked, want)
 		}
 		c.ExpectRaw(`{"event":"new","channel":"` + channel + `","data":"` + channel + ` 1"}`)

@@ -17,13 +17,15 @@ type event struct {
 // errBacklog says that the app's backlog stayed full.
 var errBacklog = errors.New("the app's backlog is full")
 
-// publish sends events in order. Hooks are asked about all of them before the first is sent.
-func (h *Hub) publish(ctx context.Context, state *appState, app *App, events []event) error {
+// publish sends events of a server at clientIP in order. Hooks are asked about all of them before the first is sent.
+func (h *Hub) publish(ctx context.Context, state *appState, app *App, clientIP string, events []event) error {
 	messages := make([]*Message, 0, len(events))
+	observed := state.observed()
+	var data []string // of each message, if somebody may ask for it
 	bytes := 0
 	for _, e := range events {
 		for _, channel := range e.channels {
-			r, refused := app.hooks.publish(ctx, h, PublishRequest{App: app.ID(), Channel: channel, SocketID: e.except, Event: e.name, Data: e.data})
+			r, refused := app.hooks.publish(ctx, h, PublishRequest{App: app.ID(), Channel: channel, SocketID: e.except, ClientIP: clientIP, Event: e.name, Data: e.data})
 			if refused != nil {
 				return refused
 			}
@@ -32,6 +34,9 @@ func (h *Hub) publish(ctx context.Context, state *appState, app *App, events []e
 				m.Cache = new(r.Data)
 			}
 			messages = append(messages, m)
+			if observed {
+				data = append(data, r.Data)
+			}
 			bytes += len(m.Payload)
 		}
 	}
@@ -50,18 +55,24 @@ func (h *Hub) publish(ctx context.Context, state *appState, app *App, events []e
 		}
 	}
 	h.counters.eventsPublished.Add(uint64(len(messages)))
+	if observed {
+		state.observeUndelivered(messages, data)
+	}
 	return nil
 }
 
 // publish asks the publish hooks, each of which sees what the one before made of the event.
-func (k hooks) publish(ctx context.Context, h *Hub, r PublishRequest) (PublishRequest, *CloseError) {
+func (k hooks) publish(ctx context.Context, h *Hub, r PublishRequest) (PublishRequest, error) {
 	if len(k.onPublish) == 0 {
 		return r, nil
 	}
 	asked := new(r) // on the heap only if there is somebody to ask
 	for _, hook := range k.onPublish {
 		if err := h.callHook(hook, func() error { return hook.OnPublish(ctx, asked) }); err != nil {
-			return r, h.refusal(hook, err, &CloseError{CodeUnauthorized, "The event was refused."})
+			if limit, ok := errors.AsType[*LimitError](err); ok {
+				return r, limit
+			}
+			return r, h.refusal(hook, err, 0, &CloseError{CodeUnauthorized, "The event was refused."})
 		}
 	}
 	r.Event, r.Data = asked.Event, asked.Data

@@ -1,6 +1,7 @@
 package pusherhub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +55,7 @@ func (c *conn) serve() {
 			c.readFailed(err)
 			return
 		}
-		c.flushReplies()
+		c.settle()
 	}
 }
 
@@ -127,6 +128,10 @@ func (c *conn) binary() {
 // handle acts on one frame from the client.
 func (c *conn) handle(text []byte) {
 	c.hub.counters.messagesReceived.Add(1)
+	if !c.admitted(len(text)) {
+		return
+	}
+	c.state.awaitRoom()
 	m, err := decodeClientMessage(text)
 	if err != nil {
 		if c.withinRate() {
@@ -159,6 +164,33 @@ func (c *conn) handle(text []byte) {
 		c.sendError(CodeReconnect, fmt.Sprintf(textUnsupportedEvent, m.event), "")
 	}
 }
+
+// messageRequests are reused, so that asking costs no garbage.
+var messageRequests = sync.Pool{New: func() any { return new(MessageRequest) }}
+
+// admitted asks the message hooks and tells the client if one of them refuses.
+func (c *conn) admitted(size int) bool {
+	app := c.app()
+	if len(app.hooks.onMessage) == 0 {
+		return true
+	}
+	r := messageRequests.Get().(*MessageRequest)
+	defer messageRequests.Put(r)
+	for _, hook := range app.hooks.onMessage {
+		*r = MessageRequest{App: c.state.id, SocketID: c.id, ClientIP: c.clientIP, Size: size}
+		if c.user != nil {
+			r.UserID = c.user.id
+		}
+		if err := c.hub.callHook(hook, func() error { return hook.OnMessage(context.Background(), r) }); err != nil {
+			e := c.hub.refusal(hook, err, CodeClientEventRejected, errMessageRefused)
+			c.sendError(e.Code, e.Reason, "")
+			return false
+		}
+	}
+	return true
+}
+
+var errMessageRefused = &CloseError{CodeUnauthorized, "Message refused"}
 
 // withinRate applies Reverb's limiter, which counts everything but pings and pongs.
 func (c *conn) withinRate() bool {

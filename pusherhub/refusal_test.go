@@ -216,7 +216,7 @@ func TestConnectionLimit(t *testing.T) {
 		first := dialRaw(t, s, "")
 		openRaw(t, s, s.App.Key, "", nil).expectRefusal(4004, full)
 		later(time.Minute / 2)
-		seen.Expect(t, pusherhub.Observation{Type: pusherhub.Connected, App: s.App.ID, SocketID: first.socketID})
+		seen.Expect(t, pusherhub.Observation{Type: pusherhub.Connected, App: s.App.ID, SocketID: first.socketID, ClientIP: "192.0.2.1"})
 		if rest := seen.Rest(); len(rest) > 0 {
 			t.Errorf("observed %+v, too", rest)
 		}

@@ -73,7 +73,7 @@ func (c *conn) trySubscribe(d subscribeData) *subscriptionError {
 	if userID == "" && c.user != nil {
 		userID = c.user.id
 	}
-	if refused := app.hooks.subscribe(c.hub, SubscribeRequest{App: app.ID(), SocketID: c.id, Channel: d.channel, UserID: userID}); refused != nil {
+	if refused := app.hooks.subscribe(c.hub, SubscribeRequest{App: app.ID(), SocketID: c.id, ClientIP: c.clientIP, Channel: d.channel, UserID: userID}); refused != nil {
 		return refused
 	}
 	if old := c.subs.get(d.channel); old != nil {
@@ -324,14 +324,19 @@ func (ch *channel) abandon() {
 // leaveAll undoes everything at the end of a connection.
 func (c *conn) leaveAll() {
 	for _, sub := range c.subs.all() {
+		c.state.awaitRoom()
 		c.leave(sub)
 	}
 	if c.user != nil {
 		c.state.users.leave(c)
 	}
 	c.state.conns.remove(c)
-	c.hub.release(c.state)
-	c.observe(Observation{Type: Disconnected, SocketID: c.id})
+	gone := Observation{Type: Disconnected, SocketID: c.id, ClientIP: c.clientIP}
+	if c.user != nil {
+		gone.UserID = c.user.id
+	}
+	c.observe(gone)
+	c.exit()
 }
 
 // subscribe asks the subscribe hooks.
@@ -342,7 +347,10 @@ func (k hooks) subscribe(h *Hub, r SubscribeRequest) *subscriptionError {
 	asked := new(r) // on the heap only if there is somebody to ask
 	for _, hook := range k.onSubscribe {
 		if err := h.callHook(hook, func() error { return hook.OnSubscribe(context.Background(), asked) }); err != nil {
-			e := h.refusal(hook, err, &CloseError{CodeUnauthorized, textUnauthorized})
+			if limit, ok := errors.AsType[*LimitError](err); ok {
+				return &subscriptionError{"LimitReached", limit.Error(), http.StatusTooManyRequests, CodeClientEventRejected}
+			}
+			e := h.refusal(hook, err, 0, &CloseError{CodeUnauthorized, textUnauthorized})
 			return &subscriptionError{"AuthError", e.Reason, http.StatusForbidden, e.Code}
 		}
 	}

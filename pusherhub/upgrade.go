@@ -68,14 +68,7 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 	c.protocol, _ = strconv.Atoi(queryValue(r.URL.RawQuery, "protocol"))
 	app, refusal := h.admit(r, site, s, key)
 	if refusal == nil {
-		c.id = newSocketID()
-		refusal = app.hooks.connect(r.Context(), h, &ConnectRequest{
-			App: app.ID(), SocketID: c.id, ClientIP: site.clientIP(r),
-			Origin: r.Header.Get("Origin"), UserAgent: r.UserAgent(),
-		})
-	}
-	if refusal == nil {
-		c.state, refusal = h.reserve(s, app)
+		refusal = c.enter(r, site, s, app)
 	}
 
 	options := &websocket.AcceptOptions{
@@ -88,7 +81,7 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 	}
 	if err := c.shakeHands(w, r, options); err != nil {
 		if c.state != nil {
-			h.release(c.state)
+			c.exit()
 		}
 		if c.nc != nil {
 			_ = c.nc.Close()
@@ -133,23 +126,65 @@ func (h *Hub) admit(r *http.Request, site Site, s *Settings, key string) (*App, 
 	return app, nil
 }
 
-// reserve takes a place among the app's and the node's connections; release gives it back.
-func (h *Hub) reserve(s *Settings, app *App) (*appState, *CloseError) {
+// enter asks the plugins and takes a place; exit gives it back.
+func (c *conn) enter(r *http.Request, site Site, s *Settings, app *App) *CloseError {
+	h := c.hub
+	c.id, c.clientIP = newSocketID(), site.clientIP(r)
 	state := h.stateOf(s, app)
+	request := &ConnectRequest{
+		App: app.ID(), SocketID: c.id, ClientIP: c.clientIP,
+		Origin: r.Header.Get("Origin"), UserAgent: r.UserAgent(),
+	}
+	agreed, refusal := app.hooks.connect(r.Context(), h, request)
+	if refusal == nil {
+		refusal = h.reserve(s, app, state)
+	}
+	if refusal != nil {
+		app.hooks.disconnect(h, request, agreed)
+		return refusal
+	}
+	if len(app.hooks.onDisconnect) > 0 {
+		c.request = request
+	}
+	c.state = state
+	return nil
+}
+
+// exit tells the plugins that the socket is gone and gives its place back.
+func (c *conn) exit() {
+	if k := c.app().hooks; len(k.onDisconnect) > 0 {
+		request := c.request
+		if request == nil { // it was here before the plugin was
+			request = &ConnectRequest{App: c.state.id, SocketID: c.id, ClientIP: c.clientIP}
+		}
+		k.disconnect(c.hub, request, len(k.slots))
+	}
+	c.hub.release(c.state)
+}
+
+// reserve takes a place among the app's and the node's connections; release gives it back.
+func (h *Hub) reserve(s *Settings, app *App, state *appState) *CloseError {
 	if n := state.connections.Add(1); app.cfg.MaxConnections.exceeded(int(n)) {
-		state.connections.Add(-1)
-		return nil, errOverQuota
+		state.leave()
+		return errOverQuota
 	}
 	if n := h.counters.connections.Add(1); s.maxConns.exceeded(int(n)) {
 		h.release(state)
-		return nil, errOverCapacity
+		return errOverCapacity
 	}
-	return state, nil
+	return nil
 }
 
 func (h *Hub) release(state *appState) {
-	state.connections.Add(-1)
 	h.counters.connections.Add(-1)
+	state.leave()
+}
+
+// leave takes a connection out of the count.
+func (s *appState) leave() {
+	if s.connections.Add(-1) == 0 && s.retired.Load() {
+		s.detachAll()
+	}
 }
 
 // establish makes the socket known and greets it.
@@ -166,8 +201,9 @@ func (c *conn) establish(app *App) {
 	if c.hub.draining.Load() || c.state.closed.Load() != nil {
 		c.closeForState() // it came while the others were being closed
 	}
-	c.observe(Observation{Type: Connected, SocketID: c.id})
-	c.flushReplies()
+	c.state.awaitRoom()
+	c.observe(Observation{Type: Connected, SocketID: c.id, ClientIP: c.clientIP})
+	c.settle()
 }
 
 // checkProtocol applies the option strict_protocol.
@@ -216,18 +252,27 @@ func chooseSubprotocol(h http.Header) []string {
 	return []string{first}
 }
 
-// connect asks the connect hooks.
-func (k hooks) connect(ctx context.Context, h *Hub, r *ConnectRequest) *CloseError {
+// connect asks the connect hooks. agreed is the number of plugins, of all that the app has, that let the client in or have no say.
+func (k hooks) connect(ctx context.Context, h *Hub, r *ConnectRequest) (agreed int, refusal *CloseError) {
 	for _, hook := range k.onConnect {
 		if err := h.callHook(hook, func() error { return hook.OnConnect(ctx, r) }); err != nil {
-			e := h.refusal(hook, err, errConnectRefused)
+			e := h.refusal(hook, err, CodeOverCapacity, errConnectRefused)
 			if e.Code < 4000 || e.Code > 4299 { // no client would come back after another
 				e = &CloseError{CodeUnauthorized, e.Reason}
 			}
-			return e
+			return hook.index, e
 		}
 	}
-	return nil
+	return len(k.slots), nil
+}
+
+// disconnect tells the first agreed of the app's plugins that a socket is gone.
+func (k hooks) disconnect(h *Hub, r *ConnectRequest, agreed int) {
+	for _, hook := range k.onDisconnect {
+		if hook.index < agreed {
+			_ = h.callHook(hook, func() error { hook.OnDisconnect(r); return nil })
+		}
+	}
 }
 
 var errConnectRefused = &CloseError{CodeUnauthorized, "Connection refused"}

@@ -1,0 +1,83 @@
+package pusherhub
+
+import (
+	"context"
+	"errors"
+
+	"go.uber.org/zap"
+)
+
+// watch has the live apps follow the app source of new settings, instead of the one before. The caller holds applyMu.
+func (h *Hub) watch(s *Settings) {
+	if h.unwatch != nil {
+		h.unwatch()
+		h.unwatch = nil
+	}
+	if s.source == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	h.unwatch = cancel
+	h.watching.Go(func() {
+		live := liveApps{h, s}
+		if _, lists := s.source.(AppLister); !lists { // what the new source says of the apps that the old one found
+			for _, id := range live.IDs() {
+				live.Refresh(ctx, id)
+			}
+		}
+		if watcher, watches := s.source.(AppWatcher); watches {
+			watcher.Watch(ctx, live)
+		}
+	})
+}
+
+// stopWatching ends the watch and waits for it. The hub is closed: no other begins.
+func (h *Hub) stopWatching() {
+	h.applyMu.Lock()
+	if h.unwatch != nil {
+		h.unwatch()
+	}
+	h.applyMu.Unlock()
+	h.watching.Wait()
+}
+
+// liveApps is the hub as the app source of some settings sees it.
+type liveApps struct {
+	hub      *Hub
+	settings *Settings
+}
+
+// IDs returns the ids of the apps that are not written in the config and have a live side.
+func (l liveApps) IDs() []string {
+	var ids []string
+	l.hub.eachState(func(s *appState) {
+		if l.settings.apps.byID[s.id] == nil {
+			ids = append(ids, s.id)
+		}
+	})
+	return ids
+}
+
+// Refresh has the live side of an app follow what the source says now.
+func (l liveApps) Refresh(ctx context.Context, id string) {
+	if l.settings.apps.byID[id] != nil || !l.hub.enter() {
+		return
+	}
+	defer l.hub.leave()
+	app, err := l.settings.source.AppByID(ctx, id)
+	if l.hub.settings.Load() != l.settings {
+		return
+	}
+	switch {
+	case errors.Is(err, ErrAppNotFound):
+		l.hub.dropStates(func(other string) bool { return other == id })
+	case err != nil:
+		if ctx.Err() == nil {
+			l.hub.logger().Error("looking up app", zap.String("id", id), zap.Error(err))
+		}
+	case l.hub.state(id) != nil:
+		l.hub.state(id).use(l.settings, app)
+	case app.hooks.attaches():
+		l.hub.stateOf(l.settings, app)
+	}
+}
