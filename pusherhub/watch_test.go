@@ -76,6 +76,7 @@ func TestWatchedApps(t *testing.T) {
 	<-source.ended
 	c = s.Dial(t)
 	source.become(t, live, mustApp(t, pusherhub.AppConfig{Enabled: new(false)}), nil) // it has no say any more
+	source.become(t, live, nil, nil)
 	c.ExpectQuiet()
 	if err := s.Hub.Close(); err != nil {
 		t.Fatal(err)
