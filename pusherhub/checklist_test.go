@@ -13,9 +13,8 @@ import (
 	"testing"
 )
 
-// The lines of the conformance checklist (protocol section 13) that a single node without webhooks and without the HTTP
-// fallback can meet.
-var checklist = [][2]int{{1, 37}, {39, 56}, {62, 65}}
+// The lines of the conformance checklist (protocol section 13) that a single node without the HTTP fallback can meet.
+var checklist = [][2]int{{1, 65}}
 
 // checklistNumber finds the line of the checklist that a test is named after: it stands in front.
 var checklistNumber = regexp.MustCompile(`^T([1-9][0-9]?) `)
