@@ -89,7 +89,7 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	<switch> [on|off]                  the bare word is on
 //	<limit> <number>|unlimited
 //	<size> <size>|unlimited            64KB, 1MiB, or a number of bytes
-//	<duration> <duration>              30s, 5m; timestamp_tolerance also takes off
+//	<duration> <duration>              30s, 5m; timestamp_tolerance and idempotency_ttl also take off
 //	<text> <text>
 //	<list> <texts...>
 //	rate_limiting {

@@ -32,8 +32,8 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 			`{"defaults":{"max_connections":100,"max_message_size":64000,"max_request_size":20000,"max_event_data":-1,"max_queue":2097152}}`,
 		},
 		{
-			"pusher_hub {\nactivity_timeout 1m\ncache_ttl 1d\ntimestamp_tolerance off\n}",
-			`{"defaults":{"activity_timeout":"1m0s","cache_ttl":"24h0m0s","timestamp_tolerance":"off"}}`,
+			"pusher_hub {\nactivity_timeout 1m\ncache_ttl 1d\ntimestamp_tolerance off\nidempotency_ttl off\n}",
+			`{"defaults":{"activity_timeout":"1m0s","cache_ttl":"24h0m0s","timestamp_tolerance":"off","idempotency_ttl":"off"}}`,
 		},
 		{
 			"pusher_hub {\nallowed_origins *.example.com https://example.org\nterminate_code 4200\ncompat pusher\n}",

@@ -22,6 +22,8 @@ type live struct {
 	t    *testing.T
 	dir  string
 	port string // of the first site
+
+	options string // more global options; empty: none
 }
 
 func newLive(t *testing.T) *live {
@@ -58,8 +60,9 @@ func (l *live) load(sites string) error {
 	log {
 		output file %s
 	}
+	%s
 }
-`, l.dir, l.logFile()) + strings.ReplaceAll(sites, "PORT", l.port)
+`, l.dir, l.logFile(), l.options) + strings.ReplaceAll(sites, "PORT", l.port)
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
 	if err != nil {
 		return err

@@ -131,7 +131,7 @@ func setOption(d *caddyfile.Dispenser, field reflect.Value) error {
 		}
 		*p = pusherhub.Size(n)
 	case *pusherhub.Duration:
-		if value == "off" && word == "timestamp_tolerance" {
+		if value == "off" && (word == "timestamp_tolerance" || word == "idempotency_ttl") {
 			*p = -1
 			break
 		}

@@ -79,7 +79,7 @@ func (h *Hub) serveAPI(w http.ResponseWriter, r *http.Request, site Site, s *Set
 		return true
 	}
 	q := &apiRequest{hub: h, app: app, state: h.stateOf(s, app), route: rt, params: verified, body: body, r: r, clientIP: site.clientIP(r)}
-	status, answer, e := q.answer()
+	status, answer, e := q.answerOnce(w.Header())
 	if e != nil {
 		h.refuse(w, r, e)
 		return true
@@ -188,7 +188,7 @@ func (a *App) corsHeaders(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Access-Control-Allow-Origin", origin)
 	if r.Method == http.MethodOptions {
 		w.Header().Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-		w.Header().Set("Access-Control-Allow-Headers", "Content-Type, X-Pusher-Library")
+		w.Header().Set("Access-Control-Allow-Headers", "Content-Type, X-Pusher-Library, "+headerIdempotencyKey)
 		w.Header().Set("Access-Control-Max-Age", "600")
 	}
 	return true

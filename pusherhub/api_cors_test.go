@@ -2,6 +2,7 @@ package pusherhub_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/onecharge/pusherhub/pusherhub"
@@ -53,6 +54,9 @@ func TestAPICORS(t *testing.T) {
 			}
 			if found := res.Header.Get("Vary"); found != c.vary {
 				t.Errorf("found Vary %q, expected %q", found, c.vary)
+			}
+			if headers := res.Header.Get("Access-Control-Allow-Headers"); strings.Contains(headers, "Idempotency-Key") != (c.status == 204) {
+				t.Errorf("found Access-Control-Allow-Headers %q", headers)
 			}
 			if methods := res.Header.Get("Access-Control-Allow-Methods"); (methods != "") != (c.status == 204) {
 				t.Errorf("found Access-Control-Allow-Methods %q", methods)

@@ -31,6 +31,11 @@ func (e endpoint) method() string {
 	return http.MethodGet
 }
 
+// publishes reports whether the endpoint sends events.
+func (e endpoint) publishes() bool {
+	return e == postEvents || e == postBatchEvents || e == postChannelEvents
+}
+
 // route is a parsed path of the API.
 type route struct {
 	endpoint endpoint

@@ -16,6 +16,8 @@ type appState struct {
 	closed      atomic.Pointer[CloseError] // why the app's sockets must go; nil while it is served
 	connections atomic.Int64               // open sockets, those being established included
 	backlog     backlog
+	replays     replayCache
+	once        onceCache
 
 	useMu    sync.Mutex            // held while settings and plugins change; no other lock is held when it is taken
 	attached atomic.Pointer[App]   // changed under useMu: the app whose plugins are at work; nil before the first and after the last

@@ -89,6 +89,10 @@ type AppConfig struct {
 	// with 4004. Default: unlimited.
 	MaxConnections Limit `json:"max_connections,omitempty"`
 
+	// MaxSubscriptions bounds the subscriptions of one socket; more are refused with an
+	// error of type LimitReached, and the socket stays. Default: 10000.
+	MaxSubscriptions Limit `json:"max_subscriptions,omitempty"`
+
 	// MaxMessageSize bounds one message from a client, in bytes; a larger one closes
 	// the socket with 1009. Default: 32 KB.
 	MaxMessageSize Size `json:"max_message_size,omitempty"`
@@ -182,6 +186,17 @@ type AppConfig struct {
 	// switches the check off, as Reverb does. Default: `600s`.
 	TimestampTolerance Duration `json:"timestamp_tolerance,omitempty"`
 
+	// RefuseReplays answers 401 to a POST whose signature was good, but was used before on this node since it started. An app's
+	// last 262144 signatures at least are remembered; they are forgotten when timestamp_tolerance has made them useless, with
+	// `timestamp_tolerance off` only to make room. Two requests that are alike within one second
+	// have the same signature: give repeated events something that differs. Default: off.
+	RefuseReplays *bool `json:"refuse_replays,omitempty"`
+
+	// IdempotencyTTL is how long a node remembers the `Idempotency-Key` of a publish (`events`, `batch_events`): the same request
+	// with the same key gets the first answer again, with `Idempotency-Replayed: true`, and is not published again. An app's
+	// last 65536 keys are remembered, or 4 MiB of their answers. `off` ignores the header. Default: `10m`.
+	IdempotencyTTL Duration `json:"idempotency_ttl,omitempty"`
+
 	// CoerceData takes event `data` that is not a string as its JSON text instead of
 	// refusing it. Default: off.
 	CoerceData *bool `json:"coerce_data,omitempty"`
@@ -249,6 +264,7 @@ func profileDefaults(compat string) AppConfig {
 		ActivityTimeout:           Duration(30 * time.Second),
 		PingInterval:              Duration(time.Minute),
 		MaxConnections:            Unlimited,
+		MaxSubscriptions:          10000,
 		MaxMessageSize:            32 << 10,
 		MaxRequestSize:            1 << 20,
 		MaxEventData:              Unlimited,
@@ -269,6 +285,7 @@ func profileDefaults(compat string) AppConfig {
 		ErrorData:                 "auto",
 		SubscriptionErrorFrames:   "both",
 		TimestampTolerance:        Duration(600 * time.Second),
+		IdempotencyTTL:            Duration(10 * time.Minute),
 		MaxQueue:                  1 << 20,
 		Compression:               new(true),
 		CompressionThreshold:      512,
@@ -329,6 +346,7 @@ func (c AppConfig) validate() error {
 		value int64
 	}{
 		{"max_connections", int64(c.MaxConnections)},
+		{"max_subscriptions", int64(c.MaxSubscriptions)},
 		{"max_message_size", int64(c.MaxMessageSize)},
 		{"max_request_size", int64(c.MaxRequestSize)},
 		{"max_event_data", int64(c.MaxEventData)},

@@ -31,7 +31,7 @@ func TestDefaults(t *testing.T) {
 	reverb := map[string]any{
 		"id": "i", "key": "k", "secret": "s", "compat": "reverb", "enabled": true, "allowed_origins": []any{"*"},
 		"activity_timeout": "30s", "ping_interval": "1m0s", "user_authentication_timeout": "30s", "cache_ttl": "30m0s", "timestamp_tolerance": "10m0s",
-		"max_connections": -1.0, "max_message_size": 32768.0, "max_request_size": 1048576.0, "max_event_data": -1.0, "max_queue": 1048576.0,
+		"max_connections": -1.0, "max_subscriptions": 10000.0, "idempotency_ttl": "10m0s", "max_message_size": 32768.0, "max_request_size": 1048576.0, "max_event_data": -1.0, "max_queue": 1048576.0,
 		"compression": true, "compression_threshold": 512.0,
 		"max_channels_per_event": 100.0, "max_batch": 100.0, "max_channel_name_length": 200.0, "channel_charset": "strict",
 		"max_presence_members": -1.0, "max_member_bytes": 10240.0,

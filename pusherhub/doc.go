@@ -25,7 +25,8 @@
 //
 // # An event's path
 //
-//	POST /events → api_auth.go (signature, before the body is looked into) → api_validate.go
+//	POST /events → api_auth.go (signature, before the body is looked into)
+//	  → idempotency.go, replays.go (what was carried out before) → api_validate.go
 //	  → publish.go (hooks, backlog) → Broker → node.Deliver on each node
 //	  → channel.accept: the frame is built once and numbered → channel.sweep (sweep.go), deliverer (deliver.go)
 //	  → sendQueue.push on each socket, then one write each (flush.go)
@@ -59,7 +60,7 @@
 //
 //	interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.deadlineMu
 //
-// Hub.mu, registry shards, backlog.mu, feed.mu and parkingLot.mu are leaves. No lock is held while writing to a socket or calling a plugin,
+// Hub.mu, registry shards, backlog.mu, feed.mu, replayCache.mu, onceCache.mu and parkingLot.mu are leaves. No lock is held while writing to a socket or calling a plugin,
 // but for Hub.applyMu and appState.useMu, which order changes of settings, while plugins are told that they are attached.
 // Only interest.mu, which orders a channel's own calls, is held while calling a broker. Each goroutine and
 // each request takes part in Hub.work, which Close waits for.

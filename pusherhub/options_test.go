@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ type optionCase struct {
 
 // apiOptions are those that show in answers of the HTTP API only, and have their tests there.
 var apiOptions = []string{
-	"id", "key", "secret", "max_request_size", "max_channels_per_event", "max_batch", "timestamp_tolerance", "coerce_data", "api_cors_origins",
+	"id", "key", "secret", "max_request_size", "max_channels_per_event", "max_batch", "timestamp_tolerance", "refuse_replays", "idempotency_ttl", "coerce_data", "api_cors_origins",
 }
 
 // Every option that changes the wire does so with each of two values.
@@ -154,6 +155,9 @@ var connectionOptions = []optionCase{
 			s.Dial(t)
 		}
 	}},
+	{"max_subscriptions", "2", pusherhub.AppConfig{MaxSubscriptions: 2}, showSubscriptions(2)},
+	{"max_subscriptions", "20", pusherhub.AppConfig{MaxSubscriptions: 20}, showSubscriptions(20)},
+	{"max_subscriptions", "10000", pusherhub.AppConfig{}, showSubscriptions(10000)},
 	{"max_message_size", "100", pusherhub.AppConfig{MaxMessageSize: 100}, func(t *testing.T, s *hubtest.Server) {
 		c := dialRaw(t, s, "")
 		c.send(pingOf(101))
@@ -186,6 +190,29 @@ var connectionOptions = []optionCase{
 	{"compression_threshold", "300", pusherhub.AppConfig{CompressionThreshold: 300}, showCompressed(400, true)},
 	{"slow_readers", "close", pusherhub.AppConfig{SlowReaders: &pusherhub.SlowReaders{Policy: "close"}}, showBacklog("1", "2", "3")},
 	{"slow_readers", "conflate", pusherhub.AppConfig{SlowReaders: &pusherhub.SlowReaders{Policy: "conflate", Channels: []string{"drivers-*"}}}, showBacklog("1", "3")},
+}
+
+// showSubscriptions shows that a socket has room for that many subscriptions: one more is refused, and one that is there
+// already or that takes the place of another is not.
+func showSubscriptions(room int) func(t *testing.T, s *hubtest.Server) {
+	return func(t *testing.T, s *hubtest.Server) {
+		c := s.Dial(t)
+		for i := range room {
+			c.Subscribe("news-" + strconv.Itoa(i))
+		}
+		for range 2 {
+			c.Send(hubtest.SubscribeFrame("more", "", ""))
+			text := "The connection has the maximum of " + strconv.Itoa(room) + " subscriptions."
+			c.ExpectRaw(`{"event":"pusher:subscription_error","channel":"more","data":{"type":"LimitReached","error":"` + text + `","status":403}}`)
+			if f := c.Expect("pusher:error"); !strings.Contains(f.Raw, text) {
+				t.Errorf("found %s", f.Raw)
+			}
+			c.Subscribe("news-0")
+		}
+		c.Send(`{"event":"pusher:unsubscribe","data":{"channel":"news-0"}}`)
+		c.Subscribe("more")
+		c.ExpectQuiet()
+	}
 }
 
 // showCompressed shows whether an event of that many bytes reaches a client compressed that offers permessage-deflate.

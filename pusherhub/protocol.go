@@ -61,6 +61,10 @@ const (
 	textAuthKey              = "Invalid key in subscription auth data: '%s'"
 	textAuthSignature        = "Invalid signature: Expected HMAC SHA256 hex digest of %s, but got %s"
 	textNotSubscribed        = "Cannot broadcast client event (connection not subscribed to channel %s)"
+	textSubscriptionLimit    = "The connection has the maximum of %d subscriptions."
+	textReplay               = "Replay refused: a request with this signature was carried out before. Two requests that are alike within one second are signed alike."
+	textIdempotencyKey       = "Idempotency-Key is wrong: expected one value of 1 to 255 printable ASCII characters."
+	textIdempotencyReused    = "This Idempotency-Key was used with another request."
 	textMemberTooLarge       = "The channel_data exceeds the allowed maximum of %d bytes."
 	textNoSubscription       = "No current subscription to channel %s, or subscription in progress"
 )

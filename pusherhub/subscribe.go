@@ -64,6 +64,10 @@ func (c *conn) trySubscribe(d subscribeData) *subscriptionError {
 	if problem := app.channelNameProblem(d.channel); problem != "" {
 		return &subscriptionError{"InvalidChannel", problem, http.StatusBadRequest, 0}
 	}
+	old := c.subs.get(d.channel)
+	if limit := app.cfg.MaxSubscriptions; old == nil && limit.exceeded(c.subs.len()+1) {
+		return &subscriptionError{"LimitReached", fmt.Sprintf(textSubscriptionLimit, limit), http.StatusForbidden, 0}
+	}
 	kind := KindOf(d.channel)
 	who, refused := c.authorize(app, kind, d)
 	if refused != nil {
@@ -76,7 +80,7 @@ func (c *conn) trySubscribe(d subscribeData) *subscriptionError {
 	if refused := app.hooks.subscribe(c.hub, SubscribeRequest{App: app.ID(), SocketID: c.id, ClientIP: c.clientIP, Channel: d.channel, UserID: userID}); refused != nil {
 		return refused
 	}
-	if old := c.subs.get(d.channel); old != nil {
+	if old != nil {
 		return c.resubscribe(old, who)
 	}
 	refused = c.join(app, d.channel, who)
