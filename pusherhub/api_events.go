@@ -93,7 +93,11 @@ func (q *apiRequest) triggerOne() *apiError {
 
 // publish sends checked events.
 func (q *apiRequest) publish(events []event) *apiError {
-	err := q.hub.publish(q.r.Context(), q.state, q.app, q.clientIP, events)
+	return publishRefusal(q.hub.publish(q.r.Context(), q.state, q.app, q.clientIP, events))
+}
+
+// publishRefusal turns what came of publishing into an answer; nil if all is well.
+func publishRefusal(err error) *apiError {
 	if err == nil {
 		return nil
 	}

@@ -157,12 +157,28 @@ func (r *registry) find(id string) *conn {
 func (r *registry) all() []*conn {
 	var list []*conn
 	for i := range r.shards {
-		sh := &r.shards[i]
-		sh.mu.RLock()
-		for _, c := range sh.conns {
-			list = append(list, c)
+		list = r.appendShard(list, i)
+	}
+	return list
+}
+
+// each calls visit for every socket, without a lock held.
+func (r *registry) each(visit func(*conn)) {
+	var some []*conn
+	for i := range r.shards {
+		some = r.appendShard(some[:0], i)
+		for _, c := range some {
+			visit(c)
 		}
-		sh.mu.RUnlock()
+	}
+}
+
+func (r *registry) appendShard(list []*conn, i int) []*conn {
+	sh := &r.shards[i]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	for _, c := range sh.conns {
+		list = append(list, c)
 	}
 	return list
 }

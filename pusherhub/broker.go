@@ -70,7 +70,7 @@ type Message struct {
 	Cache *string
 }
 
-// Command asks every node to do something with its own sockets.
+// Command asks every node to do something with its own sockets. Fields that the command does not need are empty.
 type Command struct {
 	// Name is one of the Command constants. A node leaves a name that it does not know alone.
 	Name string
@@ -80,7 +80,23 @@ type Command struct {
 
 	// UserID is the user that the command is about.
 	UserID string
+
+	// SocketID is the socket that the command is about.
+	SocketID string
+
+	// IP is the client address, or the range of addresses such as 192.0.2.0/24, that the command is about.
+	IP string
+
+	// Channel is the channel that the command is about.
+	Channel string
+
+	// Reconnect asks the clients to come back at once.
+	Reconnect bool
 }
 
-// CommandTerminate closes the sockets of a user.
-const CommandTerminate = "terminate"
+// The commands.
+const (
+	CommandTerminate   = "terminate"   // closes the sockets of a user (UserID)
+	CommandDisconnect  = "disconnect"  // closes a socket, or those of a user or an address (SocketID, UserID or IP; Reconnect)
+	CommandUnsubscribe = "unsubscribe" // takes a socket or a user out of one channel (SocketID or UserID; Channel)
+)

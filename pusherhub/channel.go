@@ -43,7 +43,8 @@ type subscription struct {
 	channel *channel
 	index   int    // guarded by channel.mu: place in channel.subs
 	after   uint64 // guarded by channel.mu: events up to this number it has got, or are not for it
-	seat    *seat  // guarded by channel.mu: nil unless a presence channel
+	seat    *seat  // nil unless a presence channel; static once conn.subs has the subscription
+	ousted  bool   // guarded by conn.mu: the reader is to end it
 }
 
 // outgoing is an event in the outbox.

@@ -7,50 +7,56 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unique"
 )
 
 // conn is one established socket. Its reader goroutine, which it has whenever it is not parked, owns it: that goroutine alone changes what
-// the socket is subscribed to and who is signed in, and it undoes everything when it ends. Others may only
-// queue frames and ask it to close.
+// the socket is subscribed to and who is signed in, and it undoes everything when it ends. Others may
+// queue frames, look at what mu guards, and ask it to close or to end a subscription (oust.go).
 type conn struct {
 	// Static after construction.
-	hub      *Hub
-	state    *appState // nil for a socket that was refused
-	id       string    // the socket_id; empty for a socket that was refused
-	clientIP string
-	request  *ConnectRequest // for those who want to hear of its end; nil: nobody did when it began
-	nc       net.Conn
-	protocol int  // the client's protocol version; 0 if it named none
-	jitter   int8 // thousandths that this socket's ping interval is longer or shorter
+	hub       *Hub
+	state     *appState // nil for a socket that was refused
+	id        string    // the socket_id; empty for a socket that was refused
+	clientIP  string
+	userAgent unique.Handle[string] // many sockets share one; see agent
+	since     int64                 // when the socket was made, Unix milliseconds
+	request   *ConnectRequest       // for those who want to hear of its end; nil: nobody did when it began
+	nc        net.Conn
+	protocol  int  // the client's protocol version; 0 if it named none
+	jitter    int8 // thousandths that this socket's ping interval is longer or shorter
 
 	queue sendQueue
 
-	deadlineMu sync.Mutex
-	closing    bool // guarded by deadlineMu: the read deadline is that of the close
+	mu      sync.Mutex
+	closing bool // guarded by mu: the read deadline is that of the close
+	called  bool // guarded by mu: the read deadline is now, so that the reader looks for subscriptions that are to end
 
 	// For parking (parking.go).
 	fd      int         // guarded by parkingLot.mu: the descriptor under which it was parked last
 	watched bool        // guarded by parkingLot.mu: the kernel knows the descriptor
 	alarm   *time.Timer // guarded by parkingLot.mu: its heartbeat while it is parked
 
+	// Changed by the reader only, under mu: it reads them without, others under mu.
+	subs subscriptions
+	user *user // nil: not signed in
+
 	// Owned by the reader.
 	parkable    bool
+	replied     bool // reply has claimed the flusher's place: flushReplies is due
+	probed      bool
+	binarySeen  bool
 	spoke       time.Time // when the last message came
 	in          incoming
 	early       []byte // arrived together with the upgrade request
-	replied     bool   // reply has claimed the flusher's place: flushReplies is due
 	lastRead    time.Time
-	probed      bool
 	probedAt    time.Time
 	authorizeBy time.Time // zero: authorized, or not asked for
-	subs        subscriptions
-	user        *user    // nil: not signed in
-	userInfo    []byte   // raw JSON of the signed-in user's user_info; nil if none
-	watchlist   []string // guarded by users.mu
-	binarySeen  bool
-	errors      window // error frames sent, for the flood guard
-	messages    window // messages received, for the rate limiter
-	events      window // client events received
+	userInfo    []byte    // raw JSON of the signed-in user's user_info; nil if none
+	watchlist   []string  // guarded by users.mu
+	errors      window    // error frames sent, for the flood guard
+	messages    window    // messages received, for the rate limiter
+	events      window    // client events received
 }
 
 // newSocketID returns two random integers below 2^53 joined by a dot. Nobody can guess one, because
@@ -173,18 +179,18 @@ func (c *conn) end(farewell []*frame, closing []byte, discard bool) (flush bool)
 		return false
 	}
 	by := time.Now().Add(closeTimeout)
-	c.deadlineMu.Lock()
+	c.mu.Lock()
 	c.closing = true
 	_ = c.nc.SetReadDeadline(by)
 	_ = c.nc.SetWriteDeadline(by)
-	c.deadlineMu.Unlock()
+	c.mu.Unlock()
 	c.wake()
 	return start
 }
 
 func (c *conn) isClosing() bool {
-	c.deadlineMu.Lock()
-	defer c.deadlineMu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.closing
 }
 

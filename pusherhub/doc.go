@@ -13,8 +13,8 @@
 //
 // upgrade.go runs the checks, completes the handshake in any case (browsers hide a failed
 // one) and hands the connection to a conn. From there one goroutine reads (read.go). It alone changes what the socket
-// is subscribed to and who is signed in, so those fields need no lock, and when it ends it undoes
-// everything. coder/websocket answers the handshake (hijack.go) and is done; incoming.go cuts what comes into messages and
+// is subscribed to and who is signed in, so it reads those fields without a lock, and when it ends it undoes
+// everything. Others look at them under conn.mu, and end a subscription by calling the reader (oust.go). coder/websocket answers the handshake (hijack.go) and is done; incoming.go cuts what comes into messages and
 // answers control frames. It reads from a transport (transport.go) that keeps the heartbeat with the read deadline, so
 // there is no timer per socket. What the reader has to answer it writes itself when it holds no lock, without
 // blocking (conn.flushReplies), so that an answer costs no goroutine.
@@ -45,6 +45,11 @@
 // Data frames are built by the hub, immutable, and shared by all recipients. They meet pings, pongs and answers in the
 // sendQueue, which keeps frames whole and lets nothing follow a close frame.
 //
+// # Seen and steered by who runs it
+//
+// Apps, Channels, Connections and their like (list_*.go) tell what a hub holds, page by page and without secrets. They are of this node
+// alone. Disconnect, Unsubscribe and Publish (control.go) go through the broker and reach all nodes.
+//
 // # What must hold
 //
 //   - A subscriber's first frame of a channel is subscription_succeeded; events accepted after it follow in
@@ -58,7 +63,7 @@
 //
 // In this order, each optional:
 //
-//	interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.deadlineMu
+//	interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.mu
 //
 // Hub.mu, registry shards, backlog.mu, feed.mu, replayCache.mu, onceCache.mu and parkingLot.mu are leaves. No lock is held while writing to a socket or calling a plugin,
 // but for Hub.applyMu and appState.useMu, which order changes of settings, while plugins are told that they are attached.

@@ -68,6 +68,7 @@ var (
 	errOverCapacity        = &CloseError{CodeOverCapacity, "Over capacity"}
 	errDraining            = &CloseError{CodeOverCapacity, "Server restarting, please reconnect"}
 	errRestarting          = &CloseError{CodeReconnect, "Server restarting, please reconnect"}
+	errAskedBack           = &CloseError{CodeReconnect, textAskedBack}
 	errSlowReader          = &CloseError{CodeOverCapacity, "Too slow: events are not being read"}
 	errRateLimit           = &CloseError{CodeOverCapacity, "Rate limit exceeded"}
 	errPongTimeout         = &CloseError{CodePongTimeout, "Pong reply not received in time"}

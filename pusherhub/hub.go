@@ -255,7 +255,5 @@ func (n node) Execute(c Command) {
 		return
 	}
 	defer n.hub.leave()
-	if c.Name == CommandTerminate {
-		n.hub.terminate(c.App, c.UserID)
-	}
+	n.hub.execute(c)
 }

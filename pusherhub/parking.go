@@ -53,8 +53,8 @@ func (c *conn) park() bool {
 		c.parkable = false // the system does not allow it
 		return false
 	}
-	// A close that came just before has found nobody to wake.
-	return !c.queue.isEnded() || !c.hub.parking.leave(c)
+	// A close or a call that came just before has found nobody to wake.
+	return !c.queue.isEnded() && !c.isCalled() || !c.hub.parking.leave(c)
 }
 
 // wake starts the goroutine of a parked socket.

@@ -44,6 +44,8 @@ const (
 	textRateLimit            = "Rate limit exceeded"
 	textWatchlistLimit       = "Watchlist limit exceeded. Only the first 100 user IDs are accepted."
 	textTerminated           = "You got disconnected by the app."
+	textAskedBack            = "The app asks you to reconnect."
+	textOusted               = "You were removed from the channel by the app."
 	textPresenceFull         = "The maximum members per presence channel limit was reached"
 	textBinary               = "Binary frames are not supported, send JSON in text frames"
 	textPublicClientEvent    = "Client event rejected - only supported on private and presence channels"

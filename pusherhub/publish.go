@@ -125,34 +125,3 @@ func (s *appState) eventFrame(m *Message) *frame {
 	}
 	return f
 }
-
-// terminate closes the sockets of a user on this node: those that are signed in and, if the app wants it, those
-// that are on a presence channel as that user.
-func (h *Hub) terminate(appID, userID string) {
-	state := h.state(appID)
-	if state == nil {
-		return
-	}
-	app := state.app.Load()
-	hit := make(map[*conn]bool)
-	for _, c := range state.users.connsOf(userID) {
-		hit[c] = true
-	}
-	if isOn(app.cfg.TerminateByPresence) {
-		state.eachChannel(func(ch *channel) {
-			ch.mu.Lock()
-			defer ch.mu.Unlock()
-			if ch.members == nil {
-				return
-			}
-			if u := ch.members.byID[userID]; u != nil {
-				for _, s := range u.seats {
-					hit[s.conn] = true
-				}
-			}
-		})
-	}
-	for c := range hit {
-		c.close(&CloseError{app.cfg.TerminateCode, textTerminated})
-	}
-}

@@ -28,7 +28,10 @@ func (c *conn) signin(m clientMessage) {
 		userData = withStringID(userData)
 	}
 	if c.user == nil { // before the client knows, so that whoever hears of its success can terminate the user
-		c.user = c.state.users.enter(c, who.userID)
+		entered := c.state.users.enter(c, who.userID)
+		c.mu.Lock()
+		c.user = entered
+		c.mu.Unlock()
 	}
 	c.replyPayload(signinSuccessPayload(userData))
 	if !isOn(app.cfg.Watchlist) {

@@ -20,6 +20,7 @@ type subscriptionError struct {
 var (
 	errUnauthorized = &subscriptionError{"AuthError", textUnauthorized, http.StatusUnauthorized, CodeUnauthorized}
 	errPresenceFull = &subscriptionError{"LimitReached", textPresenceFull, http.StatusForbidden, 0}
+	errOusted       = &subscriptionError{"AuthError", textOusted, http.StatusForbidden, CodeUnauthorized}
 )
 
 // subscribe handles pusher:subscribe.
@@ -42,9 +43,13 @@ func (c *conn) subscribe(m clientMessage) {
 
 // refuseSubscription tells the client in the frames that the option subscription_error_frames asks for.
 func (c *conn) refuseSubscription(channel string, e *subscriptionError) {
-	if !c.mayComplain() {
-		return
+	if c.mayComplain() {
+		c.tellRefusal(channel, e)
 	}
+}
+
+// tellRefusal is refuseSubscription without the flood guard.
+func (c *conn) tellRefusal(channel string, e *subscriptionError) {
 	frames := c.app().cfg.SubscriptionErrorFrames
 	if frames != "pusher_error" {
 		c.replyPayload(subscriptionErrorPayload(channel, e))
@@ -178,7 +183,9 @@ func (c *conn) join(app *App, name string, who member) *subscriptionError {
 		ch.observe(Observation{Type: MemberAdded, UserID: who.userID})
 	}
 	ch.unlock()
+	c.mu.Lock()
 	c.subs.add(sub)
+	c.mu.Unlock()
 	return nil
 }
 
@@ -300,7 +307,9 @@ func (c *conn) unsubscribe(m clientMessage) {
 // leave ends a subscription. Once it has returned no event of the channel is queued to the socket.
 func (c *conn) leave(sub *subscription) {
 	ch := sub.channel
+	c.mu.Lock()
 	c.subs.remove(sub)
+	c.mu.Unlock()
 	app := c.app()
 	ch.mu.Lock()
 	ch.remove(sub)

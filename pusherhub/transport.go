@@ -49,7 +49,7 @@ func (t transport) Read(p []byte) (int, error) {
 }
 
 // armHeartbeat sets the read deadline to the next moment at which deadlinePassed has something to
-// decide. A socket that is closing keeps the deadline it got then.
+// decide. A socket that is closing or was called keeps the deadline it got then.
 func (c *conn) armHeartbeat(now time.Time) {
 	next := c.nextHeartbeat()
 	if quiet := c.quietAt(now); c.parkable && quiet.Before(next) {
@@ -58,9 +58,9 @@ func (c *conn) armHeartbeat(now time.Time) {
 	if !next.After(now) {
 		next = now.Add(time.Millisecond)
 	}
-	c.deadlineMu.Lock()
-	defer c.deadlineMu.Unlock()
-	if !c.closing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closing && !c.called {
 		_ = c.nc.SetReadDeadline(next)
 	}
 }
@@ -83,6 +83,7 @@ func (c *conn) deadlinePassed() bool {
 	if c.isClosing() {
 		return false
 	}
+	c.endOusted()
 	now := time.Now()
 	if !c.authorizeBy.IsZero() && !now.Before(c.authorizeBy) {
 		c.close(errAuthorizationLate)

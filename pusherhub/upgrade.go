@@ -146,6 +146,7 @@ func (c *conn) enter(r *http.Request, site Site, s *Settings, app *App) *CloseEr
 	if len(app.hooks.onDisconnect) > 0 {
 		c.request = request
 	}
+	c.describe(r.UserAgent())
 	c.state = state
 	return nil
 }
@@ -155,7 +156,7 @@ func (c *conn) exit() {
 	if k := c.app().hooks; len(k.onDisconnect) > 0 {
 		request := c.request
 		if request == nil { // it was here before the plugin was
-			request = &ConnectRequest{App: c.state.id, SocketID: c.id, ClientIP: c.clientIP}
+			request = &ConnectRequest{App: c.state.id, SocketID: c.id, ClientIP: c.clientIP, UserAgent: c.agent()}
 		}
 		k.disconnect(c.hub, request, len(k.slots))
 	}

@@ -165,6 +165,9 @@ func testBroadcast(t *testing.T, b *openBroker) {
 	want := []pusherhub.Command{
 		{Name: pusherhub.CommandTerminate, App: "app", UserID: "7"},
 		{Name: pusherhub.CommandTerminate, App: "app 2", UserID: "é/\"<\n"},
+		{Name: pusherhub.CommandDisconnect, App: "app", SocketID: "1.2", Reconnect: true},
+		{Name: pusherhub.CommandDisconnect, App: "app", IP: "2001:db8::/32"},
+		{Name: pusherhub.CommandUnsubscribe, App: "app", UserID: "7", Channel: "presence-é/\"<\n"},
 		{Name: "a command of a later version", App: "app"},
 	}
 	for i, c := range want {
