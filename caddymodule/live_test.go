@@ -1,6 +1,7 @@
 package caddymodule_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -67,7 +68,23 @@ func (l *live) load(sites string) error {
 	if err != nil {
 		return err
 	}
-	return caddy.Load(config, true)
+	err = caddy.Load(config, true)
+	// Caddy closes the listeners of a config that is gone, or failed, in the background, with whoever has just come to them.
+	hubtest.Eventually(l.t, "one listener", func() bool { return l.listeners() <= 1 })
+	return err
+}
+
+// listeners counts the sockets that the kernel knows to listen on the first site's port.
+func (l *live) listeners() int {
+	port, err := strconv.Atoi(l.port)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // it is Linux's
+		l.t.Fatal(err)
+	}
+	return strings.Count(string(table), fmt.Sprintf(":%04X 00000000:0000 0A ", port))
 }
 
 func (l *live) mustLoad(sites string) {
@@ -86,7 +103,12 @@ func (l *live) publish(app pusherhub.AppConfig, channel, data string) int {
 	l.t.Helper()
 	s := &hubtest.Server{URL: l.url(), App: app}
 	body := fmt.Sprintf(`{"name":"e","channel":%q,"data":%q}`, channel, data)
-	res, err := http.Post(s.SignedURL("POST", "/apps/"+app.ID+"/events", body, nil), "application/json", strings.NewReader(body))
+	r, err := http.NewRequest(http.MethodPost, s.SignedURL("POST", "/apps/"+app.ID+"/events", body, nil), strings.NewReader(body))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	r.Close = true // a reload closes connections that are kept
+	res, err := http.DefaultClient.Do(r)
 	if err != nil {
 		l.t.Fatal(err)
 	}

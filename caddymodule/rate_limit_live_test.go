@@ -14,7 +14,6 @@ func TestRateLimit(t *testing.T) {
 	l.options = "servers {\n trusted_proxies static 127.0.0.1/32\n}"
 	load := func(handshakes, own string) {
 		t.Helper()
-		http.DefaultClient.CloseIdleConnections() // a POST on one that the reload closes would fail
 		l.mustLoad(":PORT {\n pusher_hub {\n rate_limit {\n per ip {\n handshakes " +
 			handshakes + "\n }\n }\n" + appBlock("one", own) + appBlock("two") + "}\n}")
 	}
