@@ -66,8 +66,11 @@ func (c *configuredHub) settingsOf(ctx caddy.Context, cfg HubConfig, env environ
 	if err != nil {
 		return nil, err
 	}
+	c.source = source
 	if lister, ok := source.(pusherhub.AppLister); ok {
-		c.apps = append(c.apps, lister.Apps()...)
+		if c.apps, err = withSource(c.apps, lister); err != nil {
+			return nil, err
+		}
 	}
 
 	if cfg.BrokerRaw, err = brokerConfig(cfg.BrokerRaw, env); err != nil {
@@ -98,6 +101,19 @@ func (c *configuredHub) settingsOf(ctx caddy.Context, cfg HubConfig, env environ
 	})
 }
 
+// withSource returns the apps that are known without asking. In one config, no two can have the same id or key; a source that
+// finds other apps later on comes second.
+func withSource(apps []*pusherhub.App, source pusherhub.AppLister) ([]*pusherhub.App, error) {
+	all := slices.Concat(apps, source.Apps())
+	if _, err := pusherhub.NewStaticApps(all...); err != nil {
+		return nil, err
+	}
+	if _, static := source.(*pusherhub.StaticApps); static && len(all) == 0 {
+		return nil, errors.New("apps static: found no app, expected app <id> { ... } in its block or beside it")
+	}
+	return all, nil
+}
+
 // brokerConfig returns the JSON of the broker to load if the config names none.
 func brokerConfig(configured json.RawMessage, env environment) (json.RawMessage, error) {
 	if configured != nil {
@@ -110,19 +126,30 @@ func brokerConfig(configured json.RawMessage, env environment) (json.RawMessage,
 	if scaling == nil || !*scaling {
 		return json.RawMessage(`{"broker":"memory"}`), nil
 	}
-	if _, err := caddy.GetModule(brokersNamespace + ".redis"); err != nil {
+	if redis := brokersNamespace + ".redis"; isMissing(redis) {
 		return nil, fmt.Errorf("REVERB_SCALING_ENABLED is true, but this Caddy is built without the redis broker: %s; "+
-			"or, for a single machine, unset REVERB_SCALING_ENABLED or write 'broker memory'", howToAdd("redis"))
+			"or, for a single machine, unset REVERB_SCALING_ENABLED or write 'broker memory'", howToAdd(redis))
 	}
 	return json.RawMessage(`{"broker":"redis"}`), nil
 }
 
-// ownBrokers are the brokers of this repository that are packages of their own.
-var ownBrokers = []string{"redis", "nats"}
+// ownGuests are the packages of this repository that bring guests which are not in every build, by the guests' module IDs.
+var ownGuests = map[string]string{
+	brokersNamespace + ".redis": "redis",
+	brokersNamespace + ".nats":  "nats",
+	appsNamespace + ".http":     "httpapps",
+	appsNamespace + ".sql":      "sqlapps",
+}
 
-// howToAdd says how a broker gets into the build.
-func howToAdd(name string) string {
-	return "add it with xcaddy build --with github.com/onecharge/pusherhub/caddymodule/" + name
+// howToAdd says how a guest of this repository gets into the build.
+func howToAdd(id string) string {
+	return "add it with xcaddy build --with github.com/onecharge/pusherhub/caddymodule/" + ownGuests[id]
+}
+
+// isMissing reports whether a guest is one of this repository that this build lacks.
+func isMissing(id string) bool {
+	_, err := caddy.GetModule(id)
+	return err != nil && ownGuests[id] != ""
 }
 
 // appMaker makes the apps of one hub. Immutable.
@@ -143,6 +170,9 @@ func (m appMaker) fromConfig(ctx caddy.Context, app App) (*pusherhub.App, error)
 
 // fromSource makes an app that a source found.
 func (m appMaker) fromSource(ctx caddy.Context, app App) (*pusherhub.App, error) {
+	if app.environment != nil {
+		return m.fromEnvironment(app.environment)
+	}
 	own, err := loadPlugins(ctx, &app)
 	if err != nil {
 		return nil, fmt.Errorf("app %q: %w", app.ID, err)

@@ -99,7 +99,8 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	}
 //
 // <plugin> is the name of a module in http.pusher_hub.plugins, followed by whatever that module
-// reads. apps and broker take modules of http.pusher_hub.apps and http.pusher_hub.brokers.
+// reads. apps and broker take modules of http.pusher_hub.apps and http.pusher_hub.brokers. Apps that are
+// written here come first, and those of apps beside them.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
 	if d.NextArg() {
@@ -232,8 +233,8 @@ func unmarshalGuest(d *caddyfile.Dispenser, namespace, inlineKey string) (json.R
 	if _, err := caddy.GetModule(id); err != nil {
 		known := namesIn(namespace)
 		hint := didYouMean(name, known)
-		if hint == "" && namespace == brokersNamespace && slices.Contains(ownBrokers, name) {
-			hint = "; " + howToAdd(name)
+		if isMissing(id) {
+			hint = "; " + howToAdd(id)
 		}
 		return nil, d.Errf("%s: found '%s', which this Caddy is not built with%s (it has: %s)",
 			word, name, hint, cmp.Or(strings.Join(known, ", "), "none"))

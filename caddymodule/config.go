@@ -43,6 +43,9 @@ type App struct {
 
 	// PluginsRaw are the plugins of this app, called in this order and after the hub's.
 	PluginsRaw []json.RawMessage `json:"plugins,omitempty" caddy:"namespace=http.pusher_hub.plugins inline_key=plugin"`
+
+	// environment is where all of the app comes from; nil for every other app.
+	environment environment
 }
 
 // configures reports whether any option is set: a handler without one joins a hub.

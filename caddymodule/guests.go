@@ -42,7 +42,8 @@ type AppSourceModule interface {
 	caddy.Module
 
 	// AppSource returns the source. It makes every app that it finds with build, which gives
-	// the app the defaults and plugins of the hub.
+	// the app the defaults and plugins of the hub. It may ask nobody yet, with the exception of files. A source that is an
+	// [io.Closer] is closed when its config is gone: the place to let go of connections.
 	AppSource(build AppBuilder) (pusherhub.AppSource, error)
 }
 
@@ -86,6 +87,12 @@ func loadPlugins(ctx caddy.Context, of any) ([]pusherhub.Plugin, error) {
 func loadAppSource(ctx caddy.Context, c *HubConfig, build AppBuilder) (pusherhub.AppSource, error) {
 	if c.AppSourceRaw == nil {
 		return nil, nil
+	}
+	var named struct {
+		Source string `json:"source"`
+	}
+	if err := json.Unmarshal(c.AppSourceRaw, &named); err == nil && isMissing(appsNamespace+"."+named.Source) {
+		return nil, fmt.Errorf("app source '%s' is not in this Caddy: %s", named.Source, howToAdd(appsNamespace+"."+named.Source))
 	}
 	mod, err := ctx.LoadModule(c, "AppSourceRaw")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -57,7 +58,8 @@ type configuredHub struct {
 	broker   pusherhub.Broker
 	brokerID brokerID
 	drain    time.Duration
-	late     *lateBuilder // nil without an app source
+	late     *lateBuilder        // nil without an app source
+	source   pusherhub.AppSource // nil if there is none
 
 	once     sync.Once // the settings go live once
 	applyErr error     // of that
@@ -228,6 +230,9 @@ func (h *Hubs) Cleanup() error {
 	for name, hub := range h.hubs {
 		if hub.late != nil {
 			hub.late.close()
+		}
+		if source, ok := hub.source.(io.Closer); ok {
+			err = errors.Join(err, source.Close())
 		}
 		err = errors.Join(err, release(name))
 	}

@@ -8,7 +8,21 @@ import (
 
 // Package pusherhub is a library for programs that have never heard of Caddy.
 func TestLayers(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "github.com/onecharge/pusherhub/pusherhub").CombinedOutput()
+	for _, pkg := range []string{"", "/appcache"} {
+		expectWithout(t, "github.com/onecharge/pusherhub/pusherhub"+pkg, "caddyserver", "prometheus", "onecharge/pusherhub/caddymodule")
+	}
+}
+
+// Who keeps no apps in a database or behind an endpoint carries nothing of it.
+func TestBuildWithoutAppSources(t *testing.T) {
+	expectWithout(t, "github.com/onecharge/pusherhub/caddymodule/caddy", "modernc.org/sqlite", "caddymodule/sqlapps", "caddymodule/httpapps")
+	expectWithout(t, "github.com/onecharge/pusherhub/caddymodule/httpapps", "modernc.org/sqlite", "caddymodule/sqlapps")
+}
+
+// expectWithout checks that a package depends on nothing with one of these in its path.
+func expectWithout(t *testing.T, of string, foreign ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", of).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, out)
 	}
@@ -17,9 +31,9 @@ func TestLayers(t *testing.T) {
 		t.Fatalf("found %d packages only", len(packages))
 	}
 	for _, pkg := range packages {
-		for _, foreign := range []string{"caddyserver", "prometheus", "onecharge/pusherhub/caddymodule"} {
-			if strings.Contains(pkg, foreign) {
-				t.Errorf("pusherhub depends on %s", pkg)
+		for _, path := range foreign {
+			if pkg != of && strings.Contains(pkg, path) {
+				t.Errorf("%s depends on %s", of, pkg)
 			}
 		}
 	}

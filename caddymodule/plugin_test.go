@@ -3,9 +3,11 @@ package caddymodule_test
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/onecharge/pusherhub/caddymodule"
@@ -149,6 +151,14 @@ func (d *directory) find(id string) (*pusherhub.App, error) {
 	return app, err
 }
 
+// Close is called when the config is gone.
+func (d *directory) Close() error {
+	closedDirectories.Add(1)
+	return nil
+}
+
+var closedDirectories atomic.Int64
+
 func (d *directory) AppByID(_ context.Context, id string) (*pusherhub.App, error) { return d.find(id) }
 
 func (d *directory) AppByKey(_ context.Context, key string) (*pusherhub.App, error) {
@@ -168,4 +178,23 @@ func TestStrangersAppSource(t *testing.T) {
 	}
 	unknown := hubtest.Open(t, l.url(), "key-x", "", nil)
 	unknown.ExpectClose(pusherhub.CodeNoSuchApp)
+
+	// a source lives as long as its config
+	before := closedDirectories.Load()
+	l.mustLoad(":PORT {\n pusher_hub {\n apps directory\n}\n}")
+	if n := closedDirectories.Load() - before; n != 1 {
+		t.Errorf("after a reload: found %d sources closed, expected the old one", n)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	if err := l.load(":PORT {\n pusher_hub {\n apps directory\n}\n}\nhttp://" + taken.Addr().String() + " {\n respond php\n}"); err == nil {
+		t.Fatal("no error")
+	}
+	if n := closedDirectories.Load() - before; n != 2 {
+		t.Errorf("after a config that failed: found %d sources closed, expected 2", n)
+	}
+	client.ExpectQuiet()
 }

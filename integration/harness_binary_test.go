@@ -14,17 +14,21 @@ import (
 
 // The binaries under test, built from this checkout when the first test asks for them.
 var (
-	plainBinary = sync.OnceValues(func() (string, error) { return buildCaddy("caddy", "CGO_ENABLED=0") })
-	raceBinary  = sync.OnceValues(func() (string, error) { return buildCaddy("caddy-race", "CGO_ENABLED=1", "-race") })
+	plainBinary = sync.OnceValues(func() (string, error) { return buildCaddy("caddy", userCaddy, "CGO_ENABLED=0") })
+	raceBinary  = sync.OnceValues(func() (string, error) { return buildCaddy("caddy-race", userCaddy, "CGO_ENABLED=1", "-race") })
+	appsBinary  = sync.OnceValues(func() (string, error) { return buildCaddy("caddy-apps", "./caddy_apps", "CGO_ENABLED=0") })
 )
 
-// buildCaddy builds caddymodule/caddy. Go knows by itself whether anything has changed since the last time.
-func buildCaddy(name, env string, flags ...string) (string, error) {
+// userCaddy is the package of the Caddy that users get.
+const userCaddy = "../caddymodule/caddy"
+
+// buildCaddy builds a package. Go knows by itself whether anything has changed since the last time.
+func buildCaddy(name, pkg, env string, flags ...string) (string, error) {
 	file, err := filepath.Abs(filepath.Join(".build", name))
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", file, "../caddymodule/caddy")...)
+	cmd := exec.Command("go", append(append([]string{"build"}, flags...), "-o", file, pkg)...)
 	cmd.Env = append(os.Environ(), env)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w\n%s", name, err, said)
@@ -46,6 +50,16 @@ func caddyBinary(t testing.TB) string {
 func caddyRaceBinary(t testing.TB) string {
 	t.Helper()
 	file, err := raceBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// caddyAppsBinary returns the path of one with the app sources that are packages of their own.
+func caddyAppsBinary(t testing.TB) string {
+	t.Helper()
+	file, err := appsBinary()
 	if err != nil {
 		t.Fatal(err)
 	}

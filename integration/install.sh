@@ -34,6 +34,9 @@ if [ "${1:-}" = test ]; then
 	[ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
 	has shellcheck || missing+=(shellcheck)
 	/usr/bin/python3 -c 'import websockets' 2>/dev/null || missing+=(python3-websockets)
+	# servers for the app source sql; the tests run instances of their own
+	has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
+	has mariadbd || missing+=(mariadb-server)
 fi
 if [ "${1:-}" = image ]; then
 	has buildah || missing+=(buildah)
