@@ -32,7 +32,7 @@ var foreignWords = func() map[string]translation {
 		{"max_event_name_length", nowhere},
 		{"max_event_payload_in_kb", kilobytes("max_event_data")},
 		{"max_event_batch_size", limit("max_batch")},
-		{"webhooks", webhooks},
+		{"webhooks", soketiWebhooks},
 	} {
 		words[t.word] = t
 		words[camelCase(t.word)] = t
@@ -191,8 +191,8 @@ func publishes(fields map[string]json.RawMessage, value json.RawMessage) error {
 	return addPlugin(fields, map[string]any{"plugin": "rate_limit", "per_app": map[string]int64{"publishes": int64(n)}})
 }
 
-// webhooks makes a webhooks plugin of soketi's list, in which a webhook is posted for the event_types that it names.
-func webhooks(fields map[string]json.RawMessage, value json.RawMessage) error {
+// soketiWebhooks makes a webhooks plugin of soketi's list, in which a webhook is posted for the event_types that it names.
+func soketiWebhooks(fields map[string]json.RawMessage, value json.RawMessage) error {
 	var text string
 	if json.Unmarshal(value, &text) == nil {
 		value = json.RawMessage(text) // a column of text

@@ -204,6 +204,7 @@ type lateBuilder struct {
 
 func newLateBuilder(ctx caddy.Context, maker appMaker) *lateBuilder {
 	late := &lateBuilder{maker: maker}
+	ctx.Context = context.WithValue(ctx.Context, fromSourceKey{}, true)
 	late.ctx, late.cancel = caddy.NewContext(ctx)
 	return late
 }

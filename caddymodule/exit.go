@@ -25,6 +25,9 @@ const (
 	// answerTime is what the rest of an exit takes at least: clients have 2 s to answer their close frame, the last of them after
 	// the drain.
 	answerTime = 2500 * time.Millisecond
+
+	// finishTime is what plugins have to finish what they have begun, such as webhooks that are still to be sent.
+	finishTime = 2 * time.Second
 )
 
 // boundExit sees to it that the process, which has begun to exit, ends: by itself in the time that the config grants, and at
@@ -36,7 +39,7 @@ func (h *Hubs) boundExit() {
 		h.log.Error("bounding the exit", zap.Error(err))
 	}
 	rest := max(grace+exitMargin, answerTime)
-	limit := rest
+	limit := answerTime + finishTime + grace + exitMargin // a drain of a few sockets takes no time
 	for _, hub := range h.hubs {
 		limit = max(limit, hub.drain+rest)
 	}

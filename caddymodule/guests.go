@@ -53,6 +53,13 @@ type AppSourceModule interface {
 // concurrently, and fails once the config is gone.
 type AppBuilder func(App) (*pusherhub.App, error)
 
+// fromSourceKey marks the context of guests of apps that a source found.
+type fromSourceKey struct{}
+
+// FromAppSource reports whether ctx, which a guest gets in its Provision, is that of an app which an app source found: its
+// settings were perhaps written by somebody who may not read this machine's environment and files or reach its private network.
+func FromAppSource(ctx caddy.Context) bool { return ctx.Value(fromSourceKey{}) != nil }
+
 // PluginModule is a guest in the namespace `http.pusher_hub.plugins`.
 type PluginModule interface {
 	caddy.Module

@@ -44,6 +44,7 @@ type Hubs struct {
 	surveyed bool
 	sites    []site                    // where the handlers of the config are
 	hubs     map[string]*configuredHub // by name
+	spools   map[string]bool           // see takeSpool
 }
 
 // configuredHub is a hub as one config wants it.
@@ -77,6 +78,7 @@ func (Hubs) CaddyModule() caddy.ModuleInfo {
 func (h *Hubs) Provision(ctx caddy.Context) error {
 	h.ctx, h.log = ctx, ctx.Logger()
 	h.hubs = make(map[string]*configuredHub)
+	h.spools = make(map[string]bool)
 	// php_fpm, if there is one, is to hear of the exit first: its queue workers can finish a job while sockets are drained
 	if _, err := ctx.AppIfConfigured("php_fpm"); err != nil && !errors.Is(err, caddy.ErrNotConfigured) {
 		return err
@@ -128,7 +130,7 @@ func (h *Hubs) join(ctx caddy.Context, handler *Handler) (*configuredHub, error)
 	switch {
 	case hub.settings == nil:
 		hub.declared = declared
-		return hub, hub.build(ctx, handler.HubConfig, os.Getenv, h.log)
+		return hub, hub.build(h.forGuests(ctx, name), handler.HubConfig, os.Getenv, h.log)
 	case hub.declared != declared:
 		// only for a handler that the survey could not see; see conflicts
 		return nil, errConflict(name, "", "")

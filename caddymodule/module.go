@@ -114,8 +114,13 @@ func (h *Handler) Validate() error {
 	return nil
 }
 
-// ServeHTTP answers what belongs to the hub and hands on everything else.
+// ServeHTTP answers what belongs to the hub and hands on everything else, and everything that the hub itself sends
+// ([SiteTransport]).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if fromHub(r) {
+		caddyhttp.SetVar(r.Context(), siteVar, "true")
+		return next.ServeHTTP(w, r)
+	}
 	if h.serveHealth(w, r) {
 		return nil
 	}

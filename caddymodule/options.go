@@ -23,6 +23,9 @@ var (
 	rateOptions = optionsOf[pusherhub.RateLimiting]()
 )
 
+// durationsWithOff are the options with a duration that can be switched off.
+var durationsWithOff = []string{"timestamp_tolerance", "idempotency_ttl", "batch_window", "hold", "retry_for"}
+
 // ofOneApp are the options that have no default for all apps.
 var ofOneApp = []string{"key", "secret"}
 
@@ -131,7 +134,7 @@ func setOption(d *caddyfile.Dispenser, field reflect.Value) error {
 		}
 		*p = pusherhub.Size(n)
 	case *pusherhub.Duration:
-		if value == "off" && (word == "timestamp_tolerance" || word == "idempotency_ttl") {
+		if value == "off" && slices.Contains(durationsWithOff, word) {
 			*p = -1
 			break
 		}

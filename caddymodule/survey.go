@@ -24,6 +24,8 @@ type site struct {
 	place      string   // in the config, for errors
 	origins    []string // where browsers find it, such as https://example.com
 	public     bool     // reachable from other machines
+	server     *caddyhttp.Server
+	host       string // with which requests reach the site; empty if that has only patterns
 }
 
 // survey finds every handler of ours in the HTTP app that ctx belongs to, and refuses hubs that are
@@ -79,6 +81,7 @@ func sitesIn(route caddyhttp.Route, app *caddyhttp.App, srv *caddyhttp.Server, p
 				configures: h.configures(),
 				path:       sitePath(h.Path, os.Getenv),
 				place:      place,
+				server:     srv,
 			}
 			if s.config, err = h.canonical(); err != nil {
 				return nil, fmt.Errorf("encoding the config of hub %q: %w", s.hub, err)
@@ -127,7 +130,9 @@ func hostsOf(route caddyhttp.Route) (hosts []string) {
 
 // locate finds out where clients and servers reach the site.
 func (s *site) locate(hosts []string, app *caddyhttp.App, srv *caddyhttp.Server) {
+	onlyPatterns := len(hosts) > 0
 	hosts = slices.DeleteFunc(slices.Clone(hosts), func(name string) bool { return strings.ContainsAny(name, "*{") })
+	onlyPatterns = onlyPatterns && len(hosts) == 0
 	for _, listen := range srv.Listen {
 		addr, err := caddy.ParseNetworkAddress(caddy.NewReplacer().ReplaceKnown(listen, ""))
 		if err != nil || addr.IsUnixNetwork() {
@@ -147,6 +152,15 @@ func (s *site) locate(hosts []string, app *caddyhttp.App, srv *caddyhttp.Server)
 		for _, name := range names {
 			s.origins = append(s.origins, origin(name, addr.StartPort, app, srv))
 		}
+	}
+	switch {
+	case onlyPatterns:
+	case len(s.origins) > 0:
+		_, s.host, _ = strings.Cut(s.origins[0], "://")
+	case len(hosts) > 0:
+		s.host = hosts[0] // on a unix socket
+	default:
+		s.host = "localhost"
 	}
 }
 

@@ -1,6 +1,10 @@
 package integration
 
-import "testing"
+import (
+	"strconv"
+	"strings"
+	"testing"
+)
 
 // demoSites serve the PHP demo with all that the client programs try switched on.
 const demoSites = `
@@ -35,3 +39,12 @@ func startDemo(t *testing.T) *server {
 func TestPusherJS(t *testing.T)      { startDemo(t).runNode(t, "clients/pusher-js.mjs") }
 func TestLaravelEcho(t *testing.T)   { startDemo(t).runNode(t, "clients/echo.mjs") }
 func TestNodeServerSDK(t *testing.T) { startDemo(t).runNode(t, "clients/server-sdk.mjs") }
+
+// Pusher's server SDK for Node reads the hub's webhooks.
+func TestNodeWebhooks(t *testing.T) {
+	s := newServer(t)
+	port := strconv.Itoa(freePort(t))
+	s.startPHP()
+	s.start(strings.Replace(demoSites, "watchlist\n", "watchlist\n webhooks {\n endpoint http://127.0.0.1:"+port+"\n allow_private 127.0.0.1\n hold 100ms\n retry_for off\n}\n", 1))
+	s.runNode(t, "clients/webhooks.mjs", "WEBHOOK_PORT="+port)
+}

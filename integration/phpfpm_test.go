@@ -179,9 +179,9 @@ func TestSIGTERMEndsPHPFPMLast(t *testing.T) {
 	}
 }
 
-// The hub's own limit for the exit would be 2.1 s.
+// The hub's own limit for the exit would be 6.5 s.
 func TestSIGTERMWaitsForAWorkerThatFinishesItsJob(t *testing.T) {
-	s := phpServer(t, `worker sh -c "trap 'sleep 3; echo job done; exit 0' TERM; echo worker runs; while :; do sleep 0.02; done"`)
+	s := phpServer(t, `worker sh -c "trap 'sleep 7; echo job done; exit 0' TERM; echo worker runs; while :; do sleep 0.02; done"`)
 	s.start(strings.Replace(phpSite, "\tphp_fastcgi", "\tpusher_hub {\n\t\tdrain 100ms\n\t}\n\tphp_fastcgi", 1))
 	s.expectLog("the worker runs", func(l logLine) bool { return l.text("msg") == "worker runs" })
 	s.signal(syscall.SIGTERM)

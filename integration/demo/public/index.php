@@ -10,6 +10,7 @@ use Demo\Page;
 use Demo\Request;
 use Demo\Response;
 use Demo\Settings;
+use Demo\Webhooks;
 
 require __DIR__ . '/../src/autoload.php';
 
@@ -22,6 +23,7 @@ try {
         $request->path === '/broadcasting/auth' => (new Broadcasting($settings))->authorizeChannel($request),
         $request->path === '/broadcasting/user-auth' => (new Broadcasting($settings))->authenticateUser($request),
         $request->path === '/orders' && $request->method === 'POST' => (new Orders($settings))->place($request),
+        $request->path === '/pusher/webhook' && $request->method === 'POST' => (new Webhooks($settings))->receive($request),
         $request->path === '/up' => Response::text('ok from PHP'),
         // whom PHP takes the visitor for
         $request->path === '/client' => Response::text($request->scheme() . ' from ' . $request->clientAddress()),

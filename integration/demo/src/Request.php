@@ -45,6 +45,12 @@ final class Request
         return is_numeric($value) ? (float) $value : null;
     }
 
+    /** As it came, byte by byte. */
+    public function body(): string
+    {
+        return (string) file_get_contents('php://input');
+    }
+
     public function header(string $name): string
     {
         return $_SERVER['HTTP_' . strtoupper(strtr($name, '-', '_'))] ?? '';
