@@ -79,6 +79,9 @@ func (h *Hubs) Provision(ctx caddy.Context) error {
 	h.ctx, h.log = ctx, ctx.Logger()
 	h.hubs = make(map[string]*configuredHub)
 	h.spools = make(map[string]bool)
+	if err := registerMetrics(ctx); err != nil {
+		return fmt.Errorf("registering the metrics: %w", err)
+	}
 	// php_fpm, if there is one, is to hear of the exit first: its queue workers can finish a job while sockets are drained
 	if _, err := ctx.AppIfConfigured("php_fpm"); err != nil && !errors.Is(err, caddy.ErrNotConfigured) {
 		return err

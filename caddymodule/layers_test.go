@@ -8,7 +8,7 @@ import (
 
 // Package pusherhub and those below it are libraries for programs that have never heard of Caddy.
 func TestLayers(t *testing.T) {
-	expectWithout(t, "github.com/onecharge/pusherhub/pusherhub/...", "caddyserver", "prometheus", "onecharge/pusherhub/caddymodule")
+	expectWithout(t, "github.com/onecharge/pusherhub/pusherhub/...", "caddyserver", "prometheus", "opentelemetry", "onecharge/pusherhub/caddymodule")
 }
 
 // Who keeps no apps in a database or behind an endpoint carries nothing of it.

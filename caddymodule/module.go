@@ -92,6 +92,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		ReverbUp: h.ReverbUp,
 		ClientIP: clientIP,
 		Secure:   secure,
+		TraceAPI: traceAPI,
 	}
 	hubs, err := ctx.App(hubsID)
 	if err != nil {

@@ -20,7 +20,8 @@ var pool = caddy.NewUsagePool()
 type pooledHub struct {
 	*pusherhub.Hub
 
-	live atomic.Bool // settings were applied
+	live   atomic.Bool // settings were applied
+	labels appLabels   // of its apps, in metrics
 
 	mu       sync.Mutex
 	broker   pusherhub.Broker // guarded by mu; of the settings that were applied last

@@ -17,20 +17,25 @@ type apiError struct {
 	text       string // one short sentence
 	json       []byte // sent instead of text if not nil
 	retryAfter int    // seconds; 0: no header
+	why        string // for the log: what was wrong, if text does not say it
 	signed     string // for the log: what the signature should have been made over
 }
 
-// apiRequest is an API request whose signature is good.
+// apiRequest is an API request of an app that exists.
 type apiRequest struct {
-	hub    *Hub
-	app    *App
+	hub   *Hub
+	app   *App
+	route route
+	r     *http.Request
+
+	// Set when the signature was found good.
 	state  *appState
-	route  route
 	params params
 	body   []byte
-	r      *http.Request
+	began  time.Time // when the body had been read
 
 	clientIP string
+	result   APIResult // for who traces it
 }
 
 // serveAPI answers a request to an endpoint of the API, unless the app is unknown and nothing
@@ -49,43 +54,67 @@ func (h *Hub) serveAPI(w http.ResponseWriter, r *http.Request, site Site, s *Set
 	}
 	defer h.leave()
 	if err != nil {
-		h.refuse(w, r, h.appError(err, r, rt))
+		h.refuse(w, r, nil, h.appError(err, r, rt))
 		return true
 	}
 	if app.corsHeaders(w, r) && r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)
 		return true
 	}
-	method := r.Method
+	q := &apiRequest{hub: h, app: app, route: rt, r: r, clientIP: site.clientIP(r)}
+	ended := q.trace(site)
+	status, answer, e := q.serve(w, s, prefix)
+	if e != nil {
+		status = e.status
+		h.refuse(w, r, app, e)
+	} else {
+		writeJSON(w, status, answer)
+	}
+	if ended != nil {
+		q.result.Status = status
+		ended(q.result)
+	}
+	return true
+}
+
+// trace tells the site that a request begins. ended is nil if nobody wants to know how it ends.
+func (q *apiRequest) trace(site Site) (ended func(APIResult)) {
+	if site.TraceAPI == nil {
+		return nil
+	}
+	ctx, ended := site.TraceAPI(q.r.Context(), APICall{App: q.app.ID(), Operation: q.route.endpoint.operation()})
+	if ended != nil {
+		q.r = q.r.WithContext(ctx)
+	}
+	return ended
+}
+
+// serve checks the request and carries it out.
+func (q *apiRequest) serve(w http.ResponseWriter, s *Settings, prefix string) (status int, answer []byte, e *apiError) {
+	method := q.r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	if want := rt.endpoint.method(); method != want {
+	if want := q.route.endpoint.method(); method != want {
 		w.Header().Set("Allow", want)
-		h.refuse(w, r, &apiError{status: http.StatusMethodNotAllowed, text: textMethodNotAllowed})
-		return true
+		return 0, nil, &apiError{status: http.StatusMethodNotAllowed, text: textMethodNotAllowed}
 	}
-	body, e := readBody(w, r, app.cfg.MaxRequestSize)
+	if q.body, e = readBody(w, q.r, q.app.cfg.MaxRequestSize); e != nil {
+		return 0, nil, e
+	}
+	q.began = time.Now()
+	q.params, e = q.app.verifyRequest(q.r.Method, signedPaths(q.r.URL, prefix), q.r.URL.RawQuery, q.body, q.began)
 	if e != nil {
-		h.refuse(w, r, e)
-		return true
+		if e.status == http.StatusUnauthorized {
+			q.hub.countersOf(q.app).apiAuthFailures.Add(1)
+		}
+		return 0, nil, e
 	}
-	verified, e := app.verifyRequest(r.Method, signedPaths(r.URL, prefix), r.URL.RawQuery, body, time.Now())
-	if e == nil && !app.enabled() {
-		e = &apiError{status: http.StatusForbidden, text: errAppDisabled.Reason}
+	if !q.app.enabled() {
+		return 0, nil, &apiError{status: http.StatusForbidden, text: errAppDisabled.Reason}
 	}
-	if e != nil {
-		h.refuse(w, r, e)
-		return true
-	}
-	q := &apiRequest{hub: h, app: app, state: h.stateOf(s, app), route: rt, params: verified, body: body, r: r, clientIP: site.clientIP(r)}
-	status, answer, e := q.answerOnce(w.Header())
-	if e != nil {
-		h.refuse(w, r, e)
-		return true
-	}
-	writeJSON(w, status, answer)
-	return true
+	q.state = q.hub.stateOf(s, q.app)
+	return q.answerOnce(w.Header())
 }
 
 // apiApp finds the app that a request is about. local: ask nobody else.
@@ -156,15 +185,10 @@ func readBody(w http.ResponseWriter, r *http.Request, bound Size) ([]byte, *apiE
 	return body, nil
 }
 
-// refuse writes an error.
-func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, e *apiError) {
-	if c := h.logger().Check(zap.DebugLevel, "API request refused"); c != nil {
-		fields := []zap.Field{zap.Int("status", e.status), zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.String("reason", e.text)}
-		if e.signed != "" {
-			fields = append(fields, zap.String("expected_signature_over", e.signed))
-		}
-		c.Write(fields...)
-	}
+// refuse writes an error. app is nil if none was found.
+func (h *Hub) refuse(w http.ResponseWriter, r *http.Request, app *App, e *apiError) {
+	h.countersOf(app).apiErrors.count(e.status)
+	h.logAPIError(r, app, e)
 	if e.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.retryAfter))
 	}
@@ -198,7 +222,7 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // JSON of our own making; the client may be gone
+	_, _ = w.Write(body) // JSON of our own making; the client may be gone
 }
 
 func plainText(w http.ResponseWriter, status int, text string) {

@@ -92,10 +92,12 @@ func (a *App) verifyRequest(method string, paths []string, rawQuery string, body
 		return nil, &apiError{status: http.StatusBadRequest, text: "The query string is malformed."}
 	}
 	invalid := &apiError{status: http.StatusUnauthorized, text: textInvalidSignature}
-	if received.value("auth_key") != a.Key() {
+	if key := received.value("auth_key"); key != a.Key() {
+		invalid.why = "auth_key: " + a.keyProblem(key)
 		return nil, invalid
 	}
 	if version := received.value("auth_version"); version != "1.0" && (received.has("auth_version") || !a.reverb()) {
+		invalid.why = fmt.Sprintf("auth_version: found %q, expected 1.0", shortened(version))
 		return nil, invalid
 	}
 	if e := a.checkTimestamp(received.value("auth_timestamp"), now); e != nil {
@@ -104,6 +106,7 @@ func (a *App) verifyRequest(method string, paths []string, rawQuery string, body
 	if len(body) > 0 || received.has("body_md5") {
 		sum := md5.Sum(body) //nolint:gosec // as above
 		if !hmac.Equal([]byte(hex.EncodeToString(sum[:])), []byte(received.value("body_md5"))) {
+			invalid.why = fmt.Sprintf("body_md5: found %q, expected %x, which is that of the %d bytes that came", shortened(received.value("body_md5")), sum, len(body))
 			return nil, invalid
 		}
 	}
@@ -119,6 +122,7 @@ func (a *App) verifyRequest(method string, paths []string, rawQuery string, body
 			}
 		}
 	}
+	invalid.why = whySignature
 	invalid.signed = stringToSign(method, paths[0], received)
 	return nil, invalid
 }

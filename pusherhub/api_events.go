@@ -93,7 +93,15 @@ func (q *apiRequest) triggerOne() *apiError {
 
 // publish sends checked events.
 func (q *apiRequest) publish(events []event) *apiError {
-	return publishRefusal(q.hub.publish(q.r.Context(), q.state, q.app, q.clientIP, events))
+	if bad := publishRefusal(q.hub.publish(q.r.Context(), q.state, q.app, q.clientIP, events)); bad != nil {
+		return bad
+	}
+	q.state.counters.publishLatency.observe(time.Since(q.began))
+	q.result.Events = len(events)
+	for _, e := range events {
+		q.result.Channels += len(e.channels)
+	}
+	return nil
 }
 
 // publishRefusal turns what came of publishing into an answer; nil if all is well.

@@ -36,6 +36,24 @@ func (e endpoint) publishes() bool {
 	return e == postEvents || e == postBatchEvents || e == postChannelEvents
 }
 
+// operation is what the endpoint is called in traces.
+func (e endpoint) operation() string {
+	switch e {
+	case postEvents, postBatchEvents, postChannelEvents:
+		return "publish"
+	case getChannels:
+		return "channels"
+	case getChannel, getChannelStats:
+		return "channel"
+	case getChannelUsers:
+		return "users"
+	case postTerminate:
+		return "terminate"
+	case getConnections:
+	}
+	return "connections"
+}
+
 // route is a parsed path of the API.
 type route struct {
 	endpoint endpoint

@@ -52,6 +52,28 @@ func TestUsers(t *testing.T) {
 		})
 	}
 
+	// Laravel Pulse draws its curve from this answer.
+	t.Run("T47 connections are all open sockets, whatever they are on and whoever they are", func(t *testing.T) {
+		s := hubtest.NewServer(t, pusherhub.AppConfig{MaxConnections: 5, Compression: new(true)})
+		s.Dial(t) // subscribed to nothing
+		busy := s.Dial(t)
+		for _, channel := range []string{"a", "b", "cache-c"} {
+			busy.Send(hubtest.SubscribeFrame(channel, "", ""))
+		}
+		s.Join(t, "presence-a", `{"user_id":"1"}`)
+		s.Join(t, "presence-a", `{"user_id":"1"}`) // another tab of the same user
+		s.Signin(t, s.Dial(t), `{"id":"1"}`)
+		for _, key := range []string{s.App.Key, "unknown"} {
+			refused := s.Open(t, key, "", nil) // the one too many, and the stranger, are told so on sockets that are none of the app's
+			refused.Expect("pusher:error")
+		}
+		get("", "/connections", "-", 200, `{"connections":5}`).expect(t, s)
+		skipToPong(busy)
+		if n := s.Hub.Stats().Apps[hubtest.AppID].Connections; n != 5 {
+			t.Errorf("the figures say %d sockets, expected 5", n)
+		}
+	})
+
 	t.Run("T47 connections", func(t *testing.T) {
 		s := hubtest.NewServer(t, pusherhub.AppConfig{})
 		a := s.Dial(t)

@@ -18,6 +18,7 @@ type appState struct {
 	backlog     backlog
 	replays     replayCache
 	once        onceCache
+	counters    counters
 
 	useMu    sync.Mutex            // held while settings and plugins change; no other lock is held when it is taken
 	attached atomic.Pointer[App]   // changed under useMu: the app whose plugins are at work; nil before the first and after the last
@@ -73,7 +74,7 @@ func (s *appState) openChannel(name string) *channel {
 		}
 		ch = newChannel(s, name)
 		sh.channels[name] = ch
-		s.hub.counters.channels.Add(1)
+		s.counters.channels[ch.kind.index()].Add(1)
 	}
 	ch.pins.Add(1)
 	return ch
@@ -95,7 +96,7 @@ func (s *appState) dropChannel(ch *channel) {
 		return
 	}
 	delete(sh.channels, ch.name)
-	s.hub.counters.channels.Add(-1)
+	s.counters.channels[ch.kind.index()].Add(-1)
 }
 
 // eachChannel calls visit for every channel, without a lock held.

@@ -96,7 +96,7 @@ func newCrowd(t testing.TB, n int) *crowd {
 
 // fanOut queues one event for each of the crowd and takes it out again, as flushers do.
 func (c *crowd) fanOut(f *frame) {
-	c.channel.accept(f, nil, 0, nil)
+	c.channel.accept(f, nil, len(f.wire), nil)
 	c.handOut()
 }
 

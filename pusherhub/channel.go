@@ -51,8 +51,9 @@ type subscription struct {
 type outgoing struct {
 	frame  *frame
 	seq    uint64
-	except *conn // nil: for all
-	billed int   // bytes that the app's backlog was charged
+	except *conn         // nil: for all
+	billed int           // bytes that the app's backlog was charged; 0 for the protocol's own events
+	since  time.Duration // when it was accepted, on the hub's clock; only of events that are billed
 }
 
 func newChannel(state *appState, name string) *channel {
@@ -66,10 +67,14 @@ func newChannel(state *appState, name string) *channel {
 // accept appends one event to the outbox. cache, unless nil, is kept for subscribers to come. It reports whether the
 // caller has to see that the outbox is delivered, with run, once it holds no lock. The caller has a place in the hub (Hub.enter).
 func (ch *channel) accept(f *frame, except *conn, billed int, cache *string) (due bool) {
+	var since time.Duration
+	if billed > 0 {
+		since = ch.state.hub.clock()
+	}
 	ch.outMu.Lock()
 	defer ch.outMu.Unlock()
 	ch.seq++
-	ch.outbox = append(ch.outbox, outgoing{frame: f, seq: ch.seq, except: except, billed: billed})
+	ch.outbox = append(ch.outbox, outgoing{frame: f, seq: ch.seq, except: except, billed: billed, since: since})
 	if cache != nil {
 		ch.keep(f, *cache)
 	}
@@ -111,7 +116,7 @@ func (ch *channel) tell(payload []byte) {
 func (ch *channel) add(sub *subscription) {
 	sub.index = len(ch.subs)
 	ch.subs = append(ch.subs, sub)
-	ch.state.hub.counters.subscriptions.Add(1)
+	ch.state.counters.subscriptions.Add(1)
 }
 
 // remove takes a subscription out of the list, in constant time. Those that the sweep has served stay together. The caller holds mu.
@@ -131,7 +136,7 @@ func (ch *channel) remove(sub *subscription) {
 	if len(ch.subs) == 0 {
 		ch.subs = nil
 	}
-	ch.state.hub.counters.subscriptions.Add(-1)
+	ch.state.counters.subscriptions.Add(-1)
 }
 
 // move puts a subscription into another's place. The caller holds mu.

@@ -45,6 +45,46 @@ var channelPrefixes = []struct {
 	{"cache-", ChannelKind{Access: AccessPublic, Cache: true}},
 }
 
+// kinds are all kinds that there are.
+var kinds = append([]ChannelKind{{}}, func() (named []ChannelKind) {
+	for _, p := range channelPrefixes {
+		named = append(named, p.kind)
+	}
+	return named
+}()...)
+
+// channelKinds bounds ChannelKind.index.
+const channelKinds = 4 * 4
+
+// index is a number of its own for each kind.
+func (k ChannelKind) index() int {
+	i := int(k.Access) * 4
+	if k.Cache {
+		i += 2
+	}
+	if k.Encrypted {
+		i++
+	}
+	return i
+}
+
+// String returns the kind as its channels' names begin, such as private-cache; of the two kinds without a prefix of that form,
+// public and user.
+func (k ChannelKind) String() string {
+	for _, p := range channelPrefixes {
+		if p.kind == k && k.Access != AccessUser {
+			return strings.TrimSuffix(p.prefix, "-")
+		}
+	}
+	if k.Access == AccessUser {
+		return "user"
+	}
+	return "public"
+}
+
+// MarshalText returns String.
+func (k ChannelKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // KindOf tells a channel's kind from its name.
 func KindOf(channel string) ChannelKind {
 	for _, p := range channelPrefixes {

@@ -65,7 +65,9 @@ func (c *conn) clientEvent(m clientMessage) {
 		Payload: appendEvent(nil, r.Event, name, r.Data, r.UserID),
 	}); err != nil {
 		c.hub.publishFailed(app.ID(), name, err)
+		return
 	}
+	c.state.counters.clientEvents.Add(1)
 }
 
 // clientEventData is the JSON value that a client event goes out with. Pusher types data as a string: by default everything

@@ -28,9 +28,10 @@ type conn struct {
 
 	queue sendQueue
 
-	mu      sync.Mutex
-	closing bool // guarded by mu: the read deadline is that of the close
-	called  bool // guarded by mu: the read deadline is now, so that the reader looks for subscriptions that are to end
+	mu         sync.Mutex
+	closing    bool   // guarded by mu: the read deadline is that of the close
+	called     bool   // guarded by mu: the read deadline is now, so that the reader looks for subscriptions that are to end
+	closedWith uint16 // guarded by mu: the code of the hub's close frame, or closedByClient; 0 if neither
 
 	// For parking (parking.go).
 	fd      int         // guarded by parkingLot.mu: the descriptor under which it was parked last
@@ -73,6 +74,7 @@ func (c *conn) app() *App { return c.state.app.Load() }
 
 // send queues one frame and sees that it is written.
 func (c *conn) send(f *frame) {
+	c.counters().framesQueued.Add(1)
 	if c.enqueue(f) {
 		c.startFlush()
 	}
@@ -80,6 +82,7 @@ func (c *conn) send(f *frame) {
 
 // reply is send for the socket's owner, whoever holds which lock: flushReplies writes the frame a moment later.
 func (c *conn) reply(f *frame) {
+	c.counters().framesQueued.Add(1)
 	if c.enqueue(f) {
 		c.replied = true
 	}
@@ -92,7 +95,7 @@ func (c *conn) flushReplies() {
 		return
 	}
 	c.replied = false
-	if c.queue.raw == nil || !c.queue.flushSmall() {
+	if c.queue.raw == nil || !c.queue.flushSmall(&c.counters().bytesSent) {
 		c.startFlush()
 	}
 }
@@ -111,10 +114,11 @@ func (c *conn) enqueue(f *frame) (flush bool) {
 	case pushedIdle:
 		flush = true
 	case pushSlow:
-		c.hub.counters.slowReaders.Add(1)
+		c.counters().slowReaders.Add(1)
+		c.counters().framesDropped.Add(uint64(c.queue.waiting() + f.events()))
 		c.sayLast(nil, closeFrame(errSlowReader.Code, errSlowReader.Reason), true)
 	case pushedInstead:
-		c.hub.counters.eventsConflated.Add(1)
+		c.counters().eventsConflated.Add(1)
 	case pushed, pushEnded:
 	}
 	return flush
@@ -138,7 +142,7 @@ func (c *conn) replyControl(wire []byte) {
 }
 
 // startFlush starts the flusher whose place the queue has just claimed. The reader waits for it in finish.
-func (c *conn) startFlush() { go c.queue.flush() }
+func (c *conn) startFlush() { go c.queue.flush(&c.counters().bytesSent) }
 
 // close ends the connection: an error frame, then a close frame with the same code and
 // text. Nothing that the client sends after this is looked at. The first close wins.
@@ -158,7 +162,7 @@ func (c *conn) closePongTimeout() {
 
 // closeBack answers the peer's close frame with the same code and reason.
 func (c *conn) closeBack(payload []byte) {
-	if c.end(nil, appendFrame(nil, opClose, payload), false) {
+	if c.end(nil, appendFrame(nil, opClose, payload), false, closedByClient) {
 		c.replied = true
 	}
 	c.flushReplies()
@@ -167,20 +171,20 @@ func (c *conn) closeBack(payload []byte) {
 // sayLast ends the queue with a farewell and a close frame and gives the peer closeTimeout to
 // read them and to answer.
 func (c *conn) sayLast(farewell []*frame, closing []byte, discard bool) {
-	if c.end(farewell, closing, discard) {
+	if c.end(farewell, closing, discard, closeCodeOf(closing)) {
 		c.startFlush()
 	}
 }
 
 // end is sayLast but for the writing: it reports whether the caller must see to that.
-func (c *conn) end(farewell []*frame, closing []byte, discard bool) (flush bool) {
+func (c *conn) end(farewell []*frame, closing []byte, discard bool, with uint16) (flush bool) {
 	first, start := c.queue.end(farewell, closing, discard)
 	if !first {
 		return false
 	}
 	by := time.Now().Add(closeTimeout)
 	c.mu.Lock()
-	c.closing = true
+	c.closing, c.closedWith = true, with
 	_ = c.nc.SetReadDeadline(by)
 	_ = c.nc.SetWriteDeadline(by)
 	c.mu.Unlock()
@@ -192,6 +196,42 @@ func (c *conn) isClosing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closing
+}
+
+// closedByClient is what stands for a code in conn.closedWith.
+const closedByClient = 1
+
+// countEnd counts how an established socket ended.
+func (c *conn) countEnd() {
+	c.mu.Lock()
+	with := c.closedWith
+	c.mu.Unlock()
+	switch with {
+	case 0:
+		c.state.counters.lostSockets.Add(1)
+	case closedByClient:
+		c.state.counters.clientCloses.Add(1)
+	default:
+		c.state.counters.closes.count(int(with))
+	}
+}
+
+// counters returns the app's, or for a socket that was refused the hub's.
+func (c *conn) counters() *counters {
+	if c.state == nil {
+		return &c.hub.counters.counters
+	}
+	return &c.state.counters
+}
+
+// countersOf returns the app's if it has a live side, otherwise the hub's. app may be nil.
+func (h *Hub) countersOf(app *App) *counters {
+	if app != nil {
+		if state := h.state(app.ID()); state != nil {
+			return &state.counters
+		}
+	}
+	return &h.counters.counters
 }
 
 // window counts what happens in a fixed window of time.
@@ -218,6 +258,7 @@ const (
 // sendError tells the client of a mistake that does not end the connection, in the form that the profile
 // and the option error_data ask for. channel may be empty.
 func (c *conn) sendError(code int, text, channel string) {
+	c.logMistake(code, text, channel)
 	if c.mayComplain() {
 		c.replyPayload(c.errorFor(code, text, channel))
 	}

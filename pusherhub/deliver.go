@@ -104,6 +104,8 @@ func (d *deliverer) write() {
 	}
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
+	w.sent = 0
+	sent := &d.ready[0].counters().bytesSent // all are of one channel
 	var pace *pacer
 	for _, c := range d.ready {
 		if c.queue.raw == nil {
@@ -116,6 +118,9 @@ func (d *deliverer) write() {
 		}
 	}
 	w.reset()
+	if w.sent > 0 {
+		sent.Add(uint64(w.sent))
+	}
 	if pace != nil {
 		pace.wait()
 	}
@@ -137,7 +142,7 @@ func newPacer() *pacer {
 func (p *pacer) flush(c *conn) {
 	p.running.Add(1)
 	go func() {
-		c.queue.flush()
+		c.queue.flush(&c.counters().bytesSent)
 		p.end()
 	}()
 }

@@ -65,7 +65,7 @@
 //
 //	interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.mu
 //
-// Hub.mu, registry shards, backlog.mu, feed.mu, replayCache.mu, onceCache.mu and parkingLot.mu are leaves. No lock is held while writing to a socket or calling a plugin,
+// Hub.mu, registry shards, backlog.mu, feed.mu, replayCache.mu, onceCache.mu, parkingLot.mu and tally.mu are leaves. No lock is held while writing to a socket or calling a plugin,
 // but for Hub.applyMu and appState.useMu, which order changes of settings, while plugins are told that they are attached.
 // Only interest.mu, which orders a channel's own calls, is held while calling a broker. Each goroutine and
 // each request takes part in Hub.work, which Close waits for.

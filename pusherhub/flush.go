@@ -3,10 +3,11 @@ package pusherhub
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
-// flush writes until the queue is empty, however long the peer takes. Who was told pushedIdle calls it, or flushNow.
-func (q *sendQueue) flush() {
+// flush writes until the queue is empty, however long the peer takes, and counts the bytes. Who was told pushedIdle calls it, or flushNow.
+func (q *sendQueue) flush(sent *atomic.Uint64) {
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
 	for q.take(w) {
@@ -14,15 +15,17 @@ func (q *sendQueue) flush() {
 			q.fail()
 			return
 		}
+		sent.Add(uint64(w.size))
 	}
 }
 
-// flushNow writes what the kernel takes at once and reports whether that was all. If not, the
+// flushNow writes what the kernel takes at once, counts the bytes in w.sent, and reports whether that was all. If not, the
 // caller still has the flusher's place and must start flush.
 func (q *sendQueue) flushNow(w *writer) (all bool) {
 	for q.take(w) {
 		chunk := w.join()
 		n, err := w.tryWrite(q.raw, chunk)
+		w.sent += n
 		if err != nil {
 			q.fail()
 			return true
@@ -40,10 +43,13 @@ func (q *sendQueue) flushNow(w *writer) (all bool) {
 }
 
 // flushSmall is flushNow with scratch space of the pool's.
-func (q *sendQueue) flushSmall() (all bool) {
+func (q *sendQueue) flushSmall(sent *atomic.Uint64) (all bool) {
 	w := writers.Get().(*writer)
 	defer writers.Put(w)
-	return q.flushNow(w)
+	w.sent = 0
+	all = q.flushNow(w)
+	sent.Add(uint64(w.sent))
+	return all
 }
 
 // writer holds a flusher's scratch space. Idle sockets have none.
@@ -52,6 +58,7 @@ type writer struct {
 	control []byte // a copy of what the queue held
 	joined  []byte
 	size    int
+	sent    int // what flushNow has written; the caller begins at 0
 
 	// For tryWrite, whose callback is made once so that a write allocates nothing.
 	callback func(fd uintptr) bool

@@ -60,6 +60,9 @@ func joinFrames(frames []*frame) *frame {
 	return f
 }
 
+// events returns how many events the frame carries.
+func (f *frame) events() int { return max(len(f.parts), 1) }
+
 // payload returns what an unjoined frame carries.
 func (f *frame) payload() []byte {
 	switch f.wire[1] {
@@ -97,6 +100,14 @@ func closeFrame(code int, reason string) []byte {
 		reason = reason[:cut]
 	}
 	return appendFrame(nil, opClose, append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...))
+}
+
+// closeCodeOf returns the code in a close frame, 0 if there is none.
+func closeCodeOf(wire []byte) uint16 {
+	if len(wire) < 4 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(wire[2:])
 }
 
 // pingFrame is the server's probe, the same for every socket.

@@ -1,6 +1,7 @@
 package pusherhub
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"strings"
@@ -26,6 +27,24 @@ type Site struct {
 	// Secure reports whether the client came over TLS, to this server or to a trusted
 	// proxy in front of it. Default: r.TLS is set.
 	Secure func(*http.Request) bool
+
+	// TraceAPI, unless nil, is told that a request of the HTTP API of an app that exists begins; its signature is not checked yet. ctx is
+	// the request's. Whatever the request leads to, hooks and the broker, gets the returned context. ended is called when
+	// the request is answered; nil: nothing is traced, and the context stays as it was.
+	TraceAPI func(ctx context.Context, call APICall) (traced context.Context, ended func(APIResult))
+}
+
+// APICall is a request of the HTTP API as who traces it sees it.
+type APICall struct {
+	App       string // the app id
+	Operation string // publish, channels, channel, users, terminate, connections
+}
+
+// APIResult is what came of an [APICall].
+type APIResult struct {
+	Status   int // of HTTP
+	Channels int // that events went to, each counted once for each event
+	Events   int // published
 }
 
 func (s Site) clientIP(r *http.Request) string {

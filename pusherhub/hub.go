@@ -15,7 +15,10 @@ import (
 type Hub struct {
 	settings atomic.Pointer[Settings] // nil before the first Apply
 	draining atomic.Bool
-	counters counters
+	counters hubCounters
+
+	connections atomic.Int64 // open sockets, those being established included
+	began       time.Time    // static
 
 	mu     sync.Mutex // first in the lock order
 	closed bool       // guarded by mu
@@ -29,6 +32,8 @@ type Hub struct {
 
 	statesMu sync.RWMutex
 	states   map[string]*appState // guarded by statesMu, by app id
+	leaving  []*appState          // guarded by statesMu: of apps that are gone, until it is found that their sockets are, too
+	past     AppStats             // guarded by statesMu: what apps that are gone have counted
 
 	feeding      sync.WaitGroup  // goroutines of feeds
 	detaching    sync.WaitGroup  // plugins that finish what they have begun
@@ -43,7 +48,7 @@ type Hub struct {
 
 // New returns a hub without settings: until the first Apply nothing is served.
 func New() *Hub {
-	h := &Hub{parkAfter: parkAfter, states: make(map[string]*appState)}
+	h := &Hub{began: time.Now(), parkAfter: parkAfter, states: make(map[string]*appState)}
 	h.keepCtx, h.keepCancel = context.WithCancel(context.Background())
 	h.detachCtx, h.detachCancel = context.WithCancel(context.Background())
 	return h
@@ -197,6 +202,8 @@ func (h *Hub) dropStates(isGone func(id string) bool) {
 			delete(h.states, id)
 		}
 	}
+	h.settleLeaving()
+	h.leaving = append(h.leaving, gone...)
 	h.statesMu.Unlock()
 	for _, state := range gone {
 		state.closeAll(errNoSuchApp)
@@ -220,6 +227,9 @@ func (c *conn) closeForState() {
 	}
 	c.close(errDraining)
 }
+
+// clock is the time since the hub was made.
+func (h *Hub) clock() time.Duration { return time.Since(h.began) }
 
 // enter takes part in the hub's work, which Close waits for, and reports false when the hub is closed. leave ends it.
 func (h *Hub) enter() bool {

@@ -9,25 +9,11 @@ import (
 	"time"
 )
 
-// String returns the kind's word: the prefix of its channels' names without the last dash, public for those without a
-// prefix, user for the channels of signed-in users.
-func (k ChannelKind) String() string {
-	for _, p := range channelPrefixes {
-		if p.kind == k && k.Access != AccessUser {
-			return strings.TrimSuffix(p.prefix, "-")
-		}
-	}
-	if k.Access == AccessUser {
-		return "user"
-	}
-	return "public"
-}
-
-// channelKinds are the words of all kinds.
-func channelKinds() []string {
-	words := append(make([]string, 0, 1+len(channelPrefixes)), ChannelKind{}.String())
-	for _, p := range channelPrefixes {
-		words = append(words, p.kind.String())
+// kindWords are the words of all kinds.
+func kindWords() []string {
+	words := make([]string, 0, len(kinds))
+	for _, k := range kinds {
+		words = append(words, k.String())
 	}
 	slices.Sort(words)
 	return words
@@ -77,8 +63,8 @@ func (h *Hub) Channels(ctx context.Context, app string, q ChannelQuery) (list []
 	if err != nil {
 		return nil, "", err
 	}
-	if kinds := channelKinds(); q.Kind != "" && !slices.Contains(kinds, q.Kind) {
-		return nil, "", badRequest("kind: found %q, expected one of %s", q.Kind, strings.Join(kinds, ", "))
+	if words := kindWords(); q.Kind != "" && !slices.Contains(words, q.Kind) {
+		return nil, "", badRequest("kind: found %q, expected one of %s", q.Kind, strings.Join(words, ", "))
 	}
 	err = h.with(ctx, app, func(_ *App, state *appState) error {
 		if state == nil {

@@ -164,7 +164,7 @@ func (c *conn) agent() string {
 func (c *conn) info() ConnectionInfo {
 	info := ConnectionInfo{
 		SocketID: c.id, IP: c.clientIP, UserAgent: c.agent(), ConnectedAt: time.UnixMilli(c.since).UTC(), Protocol: c.protocol,
-		QueueBytes: c.queue.waiting(),
+		QueueBytes: c.queue.bytes(),
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -196,8 +196,8 @@ func (c *conn) subscriptions() []Subscription {
 	return list
 }
 
-// waiting returns how many bytes wait to be written.
-func (q *sendQueue) waiting() int {
+// bytes returns how many bytes wait to be written.
+func (q *sendQueue) bytes() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.size + len(q.control) + len(q.rest) + len(q.last)

@@ -38,3 +38,18 @@ func TestNoPluginsNoAllocations(t *testing.T) {
 		}
 	}
 }
+
+// While nobody reads the debug log, what it would say costs nothing.
+func TestNoDebugNoAllocations(t *testing.T) {
+	c := quietConn(t, AppConfig{ID: "i", Key: "k", Secret: "s"}, "1.2")
+	d := subscribeData{channel: "private-x", auth: "k:0"}
+	for name, say := range map[string]func(){
+		"subscription": func() { c.logSubscription(d, errUnauthorized) },
+		"sign-in":      func() { c.logSignin("why", "signed") },
+		"mistake":      func() { c.logMistake(CodeReconnect, "text", "c") },
+	} {
+		if allocs := testing.AllocsPerRun(100, say); allocs != 0 {
+			t.Errorf("%s: found %v allocations without a debug log, expected 0", name, allocs)
+		}
+	}
+}

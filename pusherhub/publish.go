@@ -41,7 +41,7 @@ func (h *Hub) publish(ctx context.Context, state *appState, app *App, clientIP s
 		}
 	}
 	if !state.backlog.charge(ctx, bytes) {
-		h.counters.publishesOverBacklog.Add(1)
+		state.counters.publishesOverBacklog.Add(1)
 		return errBacklog
 	}
 	defer state.backlog.settle(bytes) // deliver has charged its own by then
@@ -54,7 +54,7 @@ func (h *Hub) publish(ctx context.Context, state *appState, app *App, clientIP s
 			return err
 		}
 	}
-	h.counters.eventsPublished.Add(uint64(len(messages)))
+	state.counters.eventsPublished.Add(uint64(len(messages)))
 	if observed {
 		state.observeUndelivered(messages, data)
 	}

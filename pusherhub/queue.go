@@ -194,6 +194,16 @@ func (q *sendQueue) release() {
 	}
 }
 
+// waiting returns how many events wait, those not counted that are being written.
+func (q *sendQueue) waiting() (events int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, f := range q.frames {
+		events += f.events()
+	}
+	return events
+}
+
 // isEnded reports whether the queue accepts nothing any more.
 func (q *sendQueue) isEnded() bool {
 	q.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -127,7 +128,7 @@ func (c *conn) binary() {
 
 // handle acts on one frame from the client.
 func (c *conn) handle(text []byte) {
-	c.hub.counters.messagesReceived.Add(1)
+	c.counters().messagesReceived.Add(1)
 	if !c.admitted(len(text)) {
 		return
 	}
@@ -212,7 +213,14 @@ func (c *conn) readFailed(err error) {
 	if errors.Is(err, errPeerClosed) {
 		return
 	}
-	c.sayLast(nil, closeFrame(int(websocket.StatusProtocolError), "Protocol error"), false)
+	closing := closeFrame(int(websocket.StatusProtocolError), "Protocol error") // of no use to who is not there any more
+	with := closeCodeOf(closing)
+	if isLoss(err) {
+		with = 0
+	}
+	if c.end(nil, closing, false, with) {
+		c.startFlush()
+	}
 	c.flushReplies()
 	var scratch [512]byte
 	for {
@@ -222,9 +230,16 @@ func (c *conn) readFailed(err error) {
 	}
 }
 
+// isLoss reports whether reading failed because of the connection and not because of what came.
+func isLoss(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe)
+}
+
 // finish leaves everything that the socket was part of and closes it.
 func (c *conn) finish() {
 	if c.state != nil {
+		c.countEnd()
 		c.leaveAll()
 	}
 	c.sayLast(nil, nil, false) // what is queued may still go out, within closeTimeout

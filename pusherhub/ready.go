@@ -28,11 +28,17 @@ func (h *Hub) Ready() error {
 	if h.draining.Load() {
 		return errHubDraining
 	}
+	if err := h.brokerReady(); err != nil {
+		return fmt.Errorf("the broker: %w", err)
+	}
+	return nil
+}
+
+// brokerReady is nil unless the broker says that it is not ready.
+func (h *Hub) brokerReady() error {
 	if b := h.current.Load(); b != nil {
 		if broker, ok := (*b).(ReadyBroker); ok {
-			if err := broker.Ready(); err != nil {
-				return fmt.Errorf("the broker: %w", err)
-			}
+			return broker.Ready()
 		}
 	}
 	return nil

@@ -51,5 +51,8 @@ func (a *App) verifySubscription(auth, socketID, channel string, channelData *st
 
 // verifySignin checks the auth of a user sign-in.
 func (a *App) verifySignin(auth, socketID, userData string) bool {
-	return a.verifyAuth(auth, socketID+"::user::"+userData)
+	return a.verifyAuth(auth, signinMessage(socketID, userData))
 }
+
+// signinMessage is what the auth of a sign-in signs.
+func signinMessage(socketID, userData string) string { return socketID + "::user::" + userData }

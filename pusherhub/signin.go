@@ -9,17 +9,26 @@ import (
 func (c *conn) signin(m clientMessage) {
 	auth, userData, ok := decodeSignin(m)
 	if !ok {
-		c.refuseSignin()
+		c.refuseSignin("auth or user_data is missing or not a string", "")
 		return
 	}
 	app := c.app()
-	if userDataTooLarge(userData) || !app.verifySignin(auth, c.id, userData) {
-		c.refuseSignin()
+	if userDataTooLarge(userData) {
+		c.refuseSignin("user_data is too long", "")
+		return
+	}
+	if !app.verifySignin(auth, c.id, userData) {
+		c.counters().signinAuthFailures.Add(1)
+		c.refuseSignin(app.authProblem(auth), signinMessage(c.id, userData))
 		return
 	}
 	who, idIsNumber, err := decodeMember([]byte(userData), "id")
-	if err != nil || userIDProblem(who.userID) != "" || c.user != nil && c.user.id != who.userID {
-		c.refuseSignin()
+	if err != nil || userIDProblem(who.userID) != "" {
+		c.refuseSignin("user_data has no id that can be used", "")
+		return
+	}
+	if c.user != nil && c.user.id != who.userID {
+		c.refuseSignin("the socket is signed in as another user already", "")
 		return
 	}
 	c.userInfo = who.info
@@ -49,8 +58,9 @@ const maxUserData = 10 << 10
 
 func userDataTooLarge(userData string) bool { return len(userData) > maxUserData }
 
-// refuseSignin tells the client no, and no more than that.
-func (c *conn) refuseSignin() {
+// refuseSignin tells the client no, and no more than that. The log hears why, and what the signature should have been made over.
+func (c *conn) refuseSignin(why, signed string) {
+	c.logSignin(why, signed)
 	if isOn(c.app().cfg.CloseOnFailedSignin) {
 		c.close(errSigninRefused)
 		return

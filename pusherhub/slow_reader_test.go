@@ -43,6 +43,10 @@ func (r *slowReader) expectClosed() {
 	if n := r.s.Hub.Stats().SlowReadersClosed; n != 1 {
 		r.t.Fatalf("found %d slow readers closed, expected 1", n)
 	}
+	// all that was published but the one event that was being written
+	if st := r.s.Hub.Stats(); st.FramesDropped != st.EventsPublished-1 {
+		r.t.Errorf("found %d frames dropped of %d events, expected all but one", st.FramesDropped, st.EventsPublished)
+	}
 	r.expect("e")
 	if reason := r.expectClose(4100); reason != "Too slow: events are not being read" {
 		r.t.Errorf("found reason %q", reason)

@@ -37,6 +37,7 @@ func (c *conn) subscribe(m clientMessage) {
 		refused = c.trySubscribe(d)
 	}
 	if refused != nil {
+		c.logSubscription(d, refused)
 		c.refuseSubscription(d.channel, refused)
 	}
 }
@@ -137,6 +138,7 @@ func (c *conn) authorize(app *App, kind ChannelKind, d subscribeData) (who membe
 // badAuth refuses a subscription whose signature does not hold. Pusher says what is wrong with it; nobody is told what
 // the signature should have been.
 func (c *conn) badAuth(app *App, d subscribeData) *subscriptionError {
+	c.counters().subscriptionAuthFailures.Add(1)
 	if app.reverb() {
 		return errUnauthorized
 	}

@@ -87,7 +87,7 @@ func (ch *channel) serveGroup(d *deliverer) bool {
 	d.events = ch.outbox // only what follows its end changes before the sweep does
 	ch.outMu.Unlock()
 	queued := d.fanOut(group)
-	ch.state.hub.counters.framesQueued.Add(uint64(queued))
+	ch.state.counters.framesQueued.Add(uint64(queued))
 	return true
 }
 
@@ -110,6 +110,9 @@ func (ch *channel) endSweep(until uint64) (billed int, more bool) {
 	for _, out := range ch.outbox[:n] {
 		billed += out.billed
 	}
+	if billed > 0 && len(ch.subs) > 0 {
+		ch.delivered(ch.outbox[:n])
+	}
 	if n == len(ch.outbox) {
 		ch.delivering, ch.outbox = false, nil
 		return billed, false
@@ -118,6 +121,16 @@ func (ch *channel) endSweep(until uint64) (billed int, more bool) {
 	clear(ch.outbox[left:])
 	ch.outbox = ch.outbox[:left]
 	return billed, true
+}
+
+// delivered measures how long events took to reach the last subscriber.
+func (ch *channel) delivered(events []outgoing) {
+	now := ch.state.hub.clock()
+	for _, out := range events {
+		if out.billed > 0 {
+			ch.state.counters.deliveryLatency.observe(now - out.since)
+		}
+	}
 }
 
 // countUpTo returns how many events, but at least one if there is one, are no longer than limit bytes together.

@@ -22,6 +22,7 @@ func (t transport) Read(p []byte) (int, error) {
 	c := t.c
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
+		c.counters().bytesReceived.Add(uint64(n))
 		if c.early = c.early[n:]; len(c.early) == 0 {
 			c.early = nil
 		}
@@ -34,6 +35,7 @@ func (t transport) Read(p []byte) (int, error) {
 		n, err := c.nc.Read(p)
 		if n > 0 {
 			c.lastRead, c.probed = time.Now(), false
+			c.counters().bytesReceived.Add(uint64(n))
 			return n, nil
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -91,7 +93,7 @@ func (c *conn) deadlinePassed() bool {
 	}
 	switch {
 	case c.probed && now.Sub(c.probedAt) >= probeTimeout:
-		c.hub.counters.pongTimeouts.Add(1)
+		c.counters().pongTimeouts.Add(1)
 		c.closePongTimeout()
 		return c.isClosing()
 	case !c.probed && now.Sub(c.lastRead) >= c.silence():

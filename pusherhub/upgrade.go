@@ -91,7 +91,8 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 	}
 	established = true
 	if refusal != nil {
-		h.counters.connectionsRefused.Add(1)
+		h.countersOf(app).refusals.count(refusal.Code)
+		h.logRefused(r, site, key, refusal)
 		c.id, c.state = "", nil
 		c.close(refusal)
 	} else {
@@ -100,7 +101,7 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, site Site, s *Sett
 	go c.serve()
 }
 
-// admit runs the checks that need no state, in the order of the protocol.
+// admit runs the checks that need no state, in the order of the protocol. It returns the app if there is one, also with a refusal.
 func (h *Hub) admit(r *http.Request, site Site, s *Settings, key string) (*App, *CloseError) {
 	if h.draining.Load() {
 		return nil, errDraining
@@ -113,14 +114,14 @@ func (h *Hub) admit(r *http.Request, site Site, s *Settings, key string) (*App, 
 		h.logger().Error("looking up app by key", zap.String("key", key), zap.Error(err))
 		return nil, errOverCapacity
 	case !app.enabled():
-		return nil, errAppDisabled
+		return app, errAppDisabled
 	case isOn(app.cfg.TLSOnly) && !site.secure(r):
-		return nil, errTLSOnly
+		return app, errTLSOnly
 	case !app.originAllowed(r.Header.Get("Origin")):
-		return nil, errOriginNotAllowed
+		return app, errOriginNotAllowed
 	case isOn(app.cfg.StrictProtocol):
 		if refusal := checkProtocol(r.URL.Query()); refusal != nil {
-			return nil, refusal
+			return app, refusal
 		}
 	}
 	return app, nil
@@ -169,7 +170,7 @@ func (h *Hub) reserve(s *Settings, app *App, state *appState) *CloseError {
 		state.leave()
 		return errOverQuota
 	}
-	if n := h.counters.connections.Add(1); s.maxConns.exceeded(int(n)) {
+	if n := h.connections.Add(1); s.maxConns.exceeded(int(n)) {
 		h.release(state)
 		return errOverCapacity
 	}
@@ -177,7 +178,7 @@ func (h *Hub) reserve(s *Settings, app *App, state *appState) *CloseError {
 }
 
 func (h *Hub) release(state *appState) {
-	h.counters.connections.Add(-1)
+	h.connections.Add(-1)
 	state.leave()
 }
 
@@ -196,7 +197,7 @@ func (c *conn) establish(app *App) {
 	if app.conflating() {
 		keepUnsent(c.nc)
 	}
-	c.hub.counters.connectionsTotal.Add(1)
+	c.state.counters.connectionsTotal.Add(1)
 	c.replyPayload(establishedPayload(c.id, int(time.Duration(app.cfg.ActivityTimeout)/time.Second)))
 	c.state.conns.add(c)
 	if c.hub.draining.Load() || c.state.closed.Load() != nil {
