@@ -50,7 +50,18 @@ func freePort(t *testing.T) string {
 
 // load runs the sites of a Caddyfile. PORT stands for the port of the first site.
 func (l *live) load(sites string) error {
-	l.t.Helper()
+	config, err := l.adapt(sites)
+	if err != nil {
+		return err
+	}
+	err = caddy.Load(config, true)
+	// Caddy closes the listeners of a config that is gone, or failed, in the background, with whoever has just come to them.
+	hubtest.Eventually(l.t, "one listener", func() bool { return l.listeners() <= 1 })
+	return err
+}
+
+// adapt makes JSON of what load runs.
+func (l *live) adapt(sites string) ([]byte, error) {
 	text := fmt.Sprintf(`{
 	admin off
 	persist_config off
@@ -65,13 +76,7 @@ func (l *live) load(sites string) error {
 }
 `, l.dir, l.logFile(), l.options) + strings.ReplaceAll(sites, "PORT", l.port)
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
-	if err != nil {
-		return err
-	}
-	err = caddy.Load(config, true)
-	// Caddy closes the listeners of a config that is gone, or failed, in the background, with whoever has just come to them.
-	hubtest.Eventually(l.t, "one listener", func() bool { return l.listeners() <= 1 })
-	return err
+	return config, err
 }
 
 // listeners counts the sockets that the kernel knows to listen on the first site's port.

@@ -45,6 +45,20 @@
 // Data frames are built by the hub, immutable, and shared by all recipients. They meet pings, pongs and answers in the
 // sendQueue, which keeps frames whole and lets nothing follow a close frame.
 //
+// # Plugins
+//
+// A [Plugin] is a value with a name and any of the hooks of plugin.go, which says of each what a refusal means there. Hooks are looked up when an [App]
+// is made (hooks.go) and asked in the order of the app's plugins, where they happen: OnConnect in upgrade.go, OnMessage in read.go, OnSubscribe in subscribe.go,
+// OnClientEvent in client_event.go, OnPublish in publish.go. Without plugins each of these is the length of a nil slice. A panic is a
+// refusal, is logged and counted, and costs no socket.
+//
+// Observers are told by a feed (feed.go), a queue with a goroutine that exists only while there is something to tell. A feed that is full drops and counts; for a [KeepingObserver]
+// whoever finds it full waits, and what a client did is kept before anybody hears of it.
+//
+// New settings bring new values. At each place of an app (its first, second, ... plugin of a name) the new one is attached in the presence of
+// the old one, takes over what is to go on, and is told what is left in the feed; a plugin without a successor is detached when it
+// was told everything (attach.go). Sockets, channels and feeds stay. Package hubtest has the suite that every plugin must pass.
+//
 // # Seen and steered by who runs it
 //
 // Apps, Channels, Connections and their like (list_*.go) tell what a hub holds, page by page and without secrets. They are of this node

@@ -13,27 +13,45 @@ import (
 // The table of options in the README is made from the doc comments of AppConfig, so that neither can be
 // wrong alone. UPDATE_README=1 writes it.
 func TestReadmeOptions(t *testing.T) {
-	const begin, end = "<!-- options: made from the doc comments of AppConfig, UPDATE_README=1 go test ./pusherhub -run Readme -->\n", "<!-- end of options -->\n"
-	text, err := os.ReadFile("../README.md")
+	checkDocument(t, "../README.md",
+		"<!-- options: made from the doc comments of AppConfig, UPDATE_README=1 go test ./pusherhub -run Readme -->\n",
+		optionTable(t), "<!-- end of options -->\n")
+}
+
+// The plugin in the documentation is the one that is built and tested.
+func TestReadmePlugin(t *testing.T) {
+	code, err := os.ReadFile("../integration/plugin-example/mute.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkDocument(t, "../docs/plugins.md",
+		"<!-- plugin: integration/plugin-example/mute.go, UPDATE_README=1 go test ./pusherhub -run Readme -->\n",
+		"```go\n"+string(code)+"```\n", "<!-- end of plugin -->\n")
+}
+
+// checkDocument compares what stands between two lines of a file with what is made of the source. UPDATE_README=1 writes it.
+func checkDocument(t *testing.T, file, begin, made, end string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before, rest, found := strings.Cut(string(text), begin)
 	_, after, foundEnd := strings.Cut(rest, end)
 	if !found || !foundEnd {
-		t.Fatalf("README.md has no option table between %q and %q", begin, end)
+		t.Fatalf("%s has nothing between %q and %q", file, begin, end)
 	}
-	made := before + begin + optionTable(t) + end + after
+	made = before + begin + made + end + after
 	if made == string(text) {
 		return
 	}
 	if os.Getenv("UPDATE_README") != "" {
-		if err := os.WriteFile("../README.md", []byte(made), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(made), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	t.Error("the option table in README.md differs from the doc comments of AppConfig: run UPDATE_README=1 go test ./pusherhub -run Readme")
+	t.Errorf("%s differs from its source behind %s: run UPDATE_README=1 go test ./pusherhub -run Readme", file, strings.TrimSpace(begin))
 }
 
 // optionTable makes a row of each option's doc comment.

@@ -1,5 +1,5 @@
 // Package hubtest holds what tests of a hub, of a broker and of a plugin need: a raw Pusher client, a
-// server around a hub, and the suite that every broker must pass.
+// server around a hub, and the suites that every broker ([TestBroker]) and every plugin ([TestPlugin]) must pass.
 package hubtest
 
 import (

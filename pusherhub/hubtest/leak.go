@@ -39,15 +39,43 @@ func leakedGoroutines() (leaked []string) {
 // moduleGoroutines returns the stacks of goroutines that run the module's code or were started by it, other than
 // the caller and the one that runs the tests.
 func moduleGoroutines() (stacks []string) {
+	for _, stack := range goroutines() {
+		if strings.Contains(stack, module) && !strings.Contains(stack, "\nmain.main()") {
+			stacks = append(stacks, stack)
+		}
+	}
+	return stacks
+}
+
+// goroutinesSince returns the stacks of goroutines that were not there before and do not end by themselves.
+func goroutinesSince(before map[string]string, patience time.Duration) (left []string) {
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for end := time.Now().Add(patience); ; <-poll.C {
+		left = nil
+		for id, stack := range goroutines() {
+			if _, old := before[id]; !old && !strings.Contains(stack, "\ncreated by runtime.") {
+				left = append(left, stack)
+			}
+		}
+		if len(left) == 0 || time.Now().After(end) {
+			return left
+		}
+	}
+}
+
+// goroutines returns the stacks of all goroutines but the caller's, by their ids.
+func goroutines() map[string]string {
 	buf := make([]byte, 64<<10)
 	n := runtime.Stack(buf, true)
 	for n == len(buf) {
 		buf = make([]byte, 2*len(buf))
 		n = runtime.Stack(buf, true)
 	}
+	stacks := make(map[string]string)
 	for i, stack := range strings.Split(string(buf[:n]), "\n\n") {
-		if i > 0 && strings.Contains(stack, module) && !strings.Contains(stack, "\nmain.main()") {
-			stacks = append(stacks, stack)
+		if id, _, found := strings.Cut(stack, " ["); found && i > 0 {
+			stacks[id] = stack
 		}
 	}
 	return stacks

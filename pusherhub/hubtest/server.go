@@ -49,13 +49,21 @@ func NewServer(t testing.TB, config pusherhub.AppConfig) *Server {
 func newServer(t testing.TB, config pusherhub.AppConfig, with func(testing.TB, pusherhub.Config) *Server) *Server {
 	t.Helper()
 	config = WithCredentials(config)
-	app, err := pusherhub.NewApp(config)
-	if err != nil {
-		t.Fatalf("building the app: %v", err)
-	}
-	s := with(t, pusherhub.Config{Apps: []*pusherhub.App{app}})
+	s := with(t, pusherhub.Config{Apps: newApps(t, []pusherhub.AppConfig{config})})
 	s.App = config
 	return s
+}
+
+func newApps(t testing.TB, configs []pusherhub.AppConfig) (apps []*pusherhub.App) {
+	t.Helper()
+	for _, config := range configs {
+		app, err := pusherhub.NewApp(WithCredentials(config))
+		if err != nil {
+			t.Fatalf("building the app: %v", err)
+		}
+		apps = append(apps, app)
+	}
+	return apps
 }
 
 // NewServerWith starts a server with any settings. Requests are signed for the default app.
@@ -81,6 +89,19 @@ func newHub(t testing.TB, config pusherhub.Config) *pusherhub.Hub {
 		t.Fatalf("applying the settings: %v", err)
 	}
 	return hub
+}
+
+// Apply gives the hub these apps instead of those before, as a reload of the config does: sockets of an app that is still
+// there stay. What is empty of ids, keys and secrets is filled in.
+func (s *Server) Apply(apps ...pusherhub.AppConfig) {
+	s.t.Helper()
+	settings, err := pusherhub.NewSettings(pusherhub.Config{Apps: newApps(s.t, apps)})
+	if err != nil {
+		s.t.Fatalf("building the settings: %v", err)
+	}
+	if err := s.Hub.Apply(settings); err != nil {
+		s.t.Fatalf("applying the settings: %v", err)
+	}
 }
 
 func closeHub(t testing.TB, hub *pusherhub.Hub) {
