@@ -204,7 +204,8 @@ func (h *Hubs) goLive() error {
 	return errors.Join(errs...)
 }
 
-// drain closes the sockets of all hubs and returns when that is done or time is up.
+// drain closes the sockets of all hubs, has their plugins finish, and returns when that is done or time is up. Listeners, and php-fpm,
+// still work: a webhook is answered, and can publish.
 func (h *Hubs) drain(ctx context.Context) error {
 	var all sync.WaitGroup
 	errs := make(chan error, len(h.hubs))
@@ -218,6 +219,7 @@ func (h *Hubs) drain(ctx context.Context) error {
 			if err := hub.pooled.Drain(ctx); err != nil {
 				errs <- fmt.Errorf("draining hub %q: %w", name, err)
 			}
+			hub.pooled.Finish(ctx)
 		})
 	}
 	all.Wait()

@@ -72,34 +72,40 @@ func (s *appState) attach(before, app *App) {
 	}
 }
 
-// detach ends a plugin's work for the app, after it was told everything. Close waits for it.
-func (s *appState) detach(app *App, slot slot, f *feed) {
+// detach ends a plugin's work for the app, after it was told everything. done is closed then. Close waits for it.
+func (s *appState) detach(app *App, slot slot, f *feed) <-chan struct{} {
+	done := make(chan struct{})
 	hook, attaches := slot.plugin.(AttachHook)
 	if !attaches {
-		return
+		close(done)
+		return done
 	}
 	s.hub.detaching.Go(func() {
+		defer close(done)
 		if f != nil {
 			f.awaitEnd()
 		}
 		_ = s.hub.callHook(hook, func() error { hook.OnDetach(s.hub.detachCtx, app); return nil })
 	})
+	return done
 }
 
-// detachAll ends the work of all plugins for the app. What happens to it from now on is not observed.
-func (s *appState) detachAll() {
+// detachAll ends the work of all plugins for the app; each of working is closed when one of them is done. What happens to the app from now on is
+// not observed.
+func (s *appState) detachAll() (working []<-chan struct{}) {
 	s.useMu.Lock()
 	defer s.useMu.Unlock()
 	app := s.attached.Load()
 	if app == nil {
-		return
+		return nil
 	}
 	s.attached.Store(nil)
 	feeds := s.feeds.Load()
 	s.feeds.Store(nil)
 	for _, slot := range app.hooks.slots {
-		s.detach(app, slot, feeds.at(slot.place))
+		working = append(working, s.detach(app, slot, feeds.at(slot.place)))
 	}
+	return working
 }
 
 // retire detaches the plugins of an app that is gone when its last socket is.

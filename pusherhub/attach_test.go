@@ -213,3 +213,52 @@ func TestDisconnectHook(t *testing.T) {
 		d.expect(t, "first -a", "new -a")
 	})
 }
+
+// publisher is a plugin that publishes as its last deed.
+type publisher struct {
+	s      *hubtest.Server
+	status int
+}
+
+func (*publisher) Name() string { return "publisher" }
+
+func (*publisher) OnAttach(*pusherhub.App, pusherhub.Plugin) {}
+
+func (p *publisher) OnDetach(context.Context, *pusherhub.App) {
+	p.status, _, _ = p.s.Do("POST", "/events", `{"name":"e","data":"1","channel":"x"}`, nil)
+}
+
+// A hub that is drained has its plugins finish before its HTTP API ends, once the last socket is gone.
+func TestFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := new(diary)
+		p := new(publisher)
+		s := hubtest.NewPipeServer(t, pusherhub.AppConfig{Plugins: []pusherhub.Plugin{&lodger{d, "a", "a1"}, p}})
+		p.s = s
+		s.Hub.Finish(t.Context()) // it does not drain yet
+		c := s.Dial(t)
+		c.Subscribe("x")
+		d.expect(t, "a1 comes to app-id after nobody", "a1 hears of x channel_occupied")
+		if err := s.Hub.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		finished := make(chan struct{})
+		go func() {
+			s.Hub.Finish(t.Context())
+			close(finished)
+		}()
+		d.expect(t) // the client has not answered its close frame
+		c.ExpectError(4200)
+		c.ExpectClose(4200)
+		<-finished
+		d.expect(t, "a1 hears of x channel_vacated", "a1 leaves app-id")
+		if p.status != 200 {
+			t.Errorf("publishing at the end was answered with %d", p.status)
+		}
+		s.Publish("x", "e", "1") // which attaches nobody again
+		if err := s.Hub.Close(); err != nil {
+			t.Fatal(err)
+		}
+		d.expect(t)
+	})
+}

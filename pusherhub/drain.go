@@ -49,6 +49,32 @@ func (h *Hub) Drain(ctx context.Context) error {
 	return nil
 }
 
+// Finish ends the work of the plugins as long as the HTTP API still works, so that who is told something by a webhook can publish in
+// answer to it. It comes after Drain: it waits for the last sockets to go, then until every plugin was told everything and has finished what it has begun, for
+// which there is the same time as at Close. It returns early when ctx ends. What happens afterwards is not observed.
+func (h *Hub) Finish(ctx context.Context) {
+	if !h.draining.Load() || !h.enter() {
+		return
+	}
+	defer h.leave()
+	for h.connections.Load() > 0 {
+		select {
+		case <-h.emptied:
+		case <-ctx.Done():
+			return
+		}
+	}
+	h.finished.Store(true)
+	limit := time.AfterFunc(detachAtClose, h.detachCancel)
+	defer limit.Stop()
+	defer context.AfterFunc(ctx, h.detachCancel)()
+	var working []<-chan struct{}
+	h.eachState(func(s *appState) { working = append(working, s.detachAll()...) })
+	for _, done := range working {
+		<-done
+	}
+}
+
 // Close closes every socket that is left with 4200, waits for everything that the hub runs, and closes
 // the broker. The hub serves nothing afterwards.
 func (h *Hub) Close() error {
@@ -81,7 +107,7 @@ func (h *Hub) Close() error {
 func (h *Hub) finishPlugins() {
 	limit := time.AfterFunc(detachAtClose, h.detachCancel)
 	defer limit.Stop()
-	h.eachState((*appState).detachAll)
+	h.eachState(func(s *appState) { s.detachAll() })
 	h.feeding.Wait()
 	h.detaching.Wait()
 	h.detachCancel()

@@ -15,6 +15,8 @@ import (
 type Hub struct {
 	settings atomic.Pointer[Settings] // nil before the first Apply
 	draining atomic.Bool
+	finished atomic.Bool   // plugins have ended their work, or are about to
+	emptied  chan struct{} // holds a token after the last socket of a hub that drains was gone
 	counters hubCounters
 
 	connections atomic.Int64 // open sockets, those being established included
@@ -48,7 +50,7 @@ type Hub struct {
 
 // New returns a hub without settings: until the first Apply nothing is served.
 func New() *Hub {
-	h := &Hub{began: time.Now(), parkAfter: parkAfter, states: make(map[string]*appState)}
+	h := &Hub{began: time.Now(), parkAfter: parkAfter, emptied: make(chan struct{}, 1), states: make(map[string]*appState)}
 	h.keepCtx, h.keepCancel = context.WithCancel(context.Background())
 	h.detachCtx, h.detachCancel = context.WithCancel(context.Background())
 	return h
@@ -179,7 +181,7 @@ func (s *appState) use(settings *Settings, app *App) {
 	s.useMu.Lock()
 	defer s.useMu.Unlock()
 	before := s.attached.Load()
-	if before == app || before != nil && settings != s.hub.settings.Load() {
+	if s.hub.finished.Load() || before == app || before != nil && settings != s.hub.settings.Load() {
 		return
 	}
 	s.attach(before, app)

@@ -178,7 +178,12 @@ func (h *Hub) reserve(s *Settings, app *App, state *appState) *CloseError {
 }
 
 func (h *Hub) release(state *appState) {
-	h.connections.Add(-1)
+	if h.connections.Add(-1) == 0 && h.draining.Load() {
+		select {
+		case h.emptied <- struct{}{}:
+		default:
+		}
+	}
 	state.leave()
 }
 
