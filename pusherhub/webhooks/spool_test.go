@@ -207,6 +207,7 @@ func TestSpool(t *testing.T) {
 			r := newRig(t, Config{Spool: t.TempDir(), Endpoints: []Endpoint{{URL: hookURL}, {URL: otherURL}}})
 			r.answers(refuse)
 			r.tell(occupied("a"), vacated("a"))
+			synctest.Wait() // in a bubble no time passes while somebody waits for a lock
 			db := r.plugin.(*keeper).outbox("app").queues.(*spool).db
 			limit := func(size int) { _ = db.Update(func(*bbolt.Tx) error { db.MaxSize = size; return errRefused }) }
 			limit(1) // as if the disk were full
