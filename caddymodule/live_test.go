@@ -3,6 +3,7 @@ package caddymodule_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -38,14 +39,19 @@ func newLive(t *testing.T) *live {
 	return l
 }
 
+// freePort returns a port that is free. It lies below the range from which the kernel takes ports for outgoing connections, so
+// none of these can snatch it before it is used.
 func freePort(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := strconv.Itoa(10_000 + rand.IntN(20_000))
+		if ln, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			_ = ln.Close()
+			return port
+		}
 	}
-	defer ln.Close()
-	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+	t.Fatal("no free port found")
+	return ""
 }
 
 // load runs the sites of a Caddyfile. PORT stands for the port of the first site.
