@@ -13,17 +13,17 @@ type appState struct {
 	id  string // static
 
 	app         atomic.Pointer[App]        // the current settings
-	closed      atomic.Pointer[CloseError] // why the app's sockets must go; nil while it is served
+	gone        atomic.Pointer[CloseError] // set under statesMu: why the app's sockets must go, as the app is not there any more; nil while it is
 	connections atomic.Int64               // open sockets, those being established included
 	backlog     backlog
 	replays     replayCache
 	once        onceCache
 	counters    counters
 
-	useMu    sync.Mutex            // held while settings and plugins change; no other lock is held when it is taken
-	attached atomic.Pointer[App]   // changed under useMu: the app whose plugins are at work; nil before the first and after the last
-	feeds    atomic.Pointer[feeds] // changed under useMu: the observers; nil if there are none
-	retired  atomic.Bool           // the app is gone
+	useMu    sync.Mutex               // held while settings and plugins change; no other lock is held when it is taken, but for the heir's
+	attached atomic.Pointer[App]      // changed under useMu: the app whose plugins are at work; nil before the first and after the last
+	feeds    atomic.Pointer[feeds]    // changed under useMu: the observers; nil if there are none
+	heir     atomic.Pointer[appState] // changed under useMu: the live side that has the plugins now, as the app has come back; nil: this one
 
 	conns    registry
 	channels [channelShards]shard

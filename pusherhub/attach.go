@@ -72,6 +72,38 @@ func (s *appState) attach(before, app *App) {
 	}
 }
 
+// inherit takes the plugins over, and what they are still to be told, from the live side that the app had before it was gone, if sockets of
+// that one are still closing. It returns the app whose plugins they are, nil if there are none. The caller holds useMu.
+func (s *appState) inherit() *App {
+	for _, old := range s.hub.before(s) {
+		if app := old.bequeath(s); app != nil {
+			return app
+		}
+	}
+	return nil
+}
+
+// bequeath leaves the plugins, if they are still at work, to the live side that has come in this one's place.
+func (s *appState) bequeath(heir *appState) *App {
+	s.useMu.Lock()
+	defer s.useMu.Unlock()
+	app := s.attached.Load()
+	if app != nil {
+		heir.feeds.Store(s.feeds.Load())
+		s.heir.Store(heir)
+		s.attached.Store(nil)
+	}
+	return app
+}
+
+// last is the live side that has this one's plugins, which is mostly this one.
+func (s *appState) last() *appState {
+	for heir := s.heir.Load(); heir != nil; heir = s.heir.Load() {
+		s = heir
+	}
+	return s
+}
+
 // detach ends a plugin's work for the app, after it was told everything. done is closed then. Close waits for it.
 func (s *appState) detach(app *App, slot slot, f *feed) <-chan struct{} {
 	done := make(chan struct{})
@@ -110,7 +142,6 @@ func (s *appState) detachAll() (working []<-chan struct{}) {
 
 // retire detaches the plugins of an app that is gone when its last socket is.
 func (s *appState) retire() {
-	s.retired.Store(true)
 	if s.connections.Load() == 0 {
 		s.detachAll()
 	}

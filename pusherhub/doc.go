@@ -80,7 +80,8 @@
 //	interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.mu
 //
 // Hub.mu, registry shards, backlog.mu, feed.mu, replayCache.mu, onceCache.mu, parkingLot.mu and tally.mu are leaves. No lock is held while writing to a socket or calling a plugin,
-// but for Hub.applyMu and appState.useMu, which order changes of settings, while plugins are told that they are attached.
+// but for Hub.applyMu and appState.useMu, which order changes of settings, while plugins are told that they are attached. A useMu
+// may be held while that of a live side is taken which the same app had earlier, and Hub.statesMu after it.
 // Only interest.mu, which orders a channel's own calls, is held while calling a broker. Each goroutine and
 // each request takes part in Hub.work, which Close waits for.
 package pusherhub

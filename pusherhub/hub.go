@@ -69,7 +69,9 @@ func (h *Hub) Apply(s *Settings) error {
 	if err := h.useBroker(s); err != nil {
 		return err
 	}
+	h.statesMu.Lock() // so that who drops an app knows for which settings
 	h.settings.Store(s)
+	h.statesMu.Unlock()
 	apps, all := s.listed()
 	known := make(map[string]bool, len(apps))
 	for _, app := range apps {
@@ -137,7 +139,8 @@ func (h *Hub) logger() *zap.Logger {
 }
 
 // stateOf returns the live side of an app, made if need be. An app that its source has changed brings
-// its new settings along, unless it comes from a configuration that is not, or no longer, applied.
+// its new settings along, unless it comes from a configuration that is not, or no longer, applied. Settings that others have replaced
+// bring no app back: its live side is then one that is gone already.
 func (h *Hub) stateOf(s *Settings, app *App) *appState {
 	state := h.state(app.ID())
 	if state == nil {
@@ -145,7 +148,11 @@ func (h *Hub) stateOf(s *Settings, app *App) *appState {
 		if state = h.states[app.ID()]; state == nil {
 			state = &appState{hub: h, id: app.ID()}
 			state.app.Store(app)
-			h.states[app.ID()] = state
+			if now := h.settings.Load(); now != nil && s.number < now.number {
+				h.forget(errRestarting, state) // whoever comes back meets the settings of now
+			} else {
+				h.states[app.ID()] = state
+			}
 		}
 		h.statesMu.Unlock()
 	}
@@ -160,6 +167,21 @@ func (h *Hub) state(id string) *appState {
 	h.statesMu.RLock()
 	defer h.statesMu.RUnlock()
 	return h.states[id]
+}
+
+// before returns the live sides that an app had before this one and whose sockets or channels may not be gone yet.
+func (h *Hub) before(s *appState) (list []*appState) {
+	h.statesMu.RLock()
+	defer h.statesMu.RUnlock()
+	for _, state := range h.leaving {
+		if state == s {
+			break // it is gone, too, and those behind it came later
+		}
+		if state.id == s.id {
+			list = append(list, state)
+		}
+	}
+	return list
 }
 
 // eachState calls visit for every app that has a live side, without a lock held.
@@ -181,17 +203,20 @@ func (s *appState) use(settings *Settings, app *App) {
 	s.useMu.Lock()
 	defer s.useMu.Unlock()
 	before := s.attached.Load()
-	if s.hub.finished.Load() || before == app || before != nil && settings != s.hub.settings.Load() {
+	if s.gone.Load() != nil || s.hub.finished.Load() || before == app || before != nil && settings != s.hub.settings.Load() {
 		return
 	}
-	s.attach(before, app)
+	if before == nil {
+		before = s.inherit()
+	}
+	if before != app {
+		s.attach(before, app)
+	}
 	s.attached.Store(app)
 	s.app.Store(app)
-	if app.enabled() {
-		s.closed.Store(nil)
-		return
+	if !app.enabled() {
+		s.closeAll(errAppDisabled)
 	}
-	s.closeAll(errAppDisabled)
 }
 
 // dropStates closes the sockets of apps that are gone and forgets the apps.
@@ -204,8 +229,7 @@ func (h *Hub) dropStates(isGone func(id string) bool) {
 			delete(h.states, id)
 		}
 	}
-	h.settleLeaving()
-	h.leaving = append(h.leaving, gone...)
+	h.forget(errNoSuchApp, gone...)
 	h.statesMu.Unlock()
 	for _, state := range gone {
 		state.closeAll(errNoSuchApp)
@@ -213,21 +237,40 @@ func (h *Hub) dropStates(isGone func(id string) bool) {
 	}
 }
 
-// closeAll closes every socket of the app, and those that are just being established.
+// forget makes live sides ones that are gone, for that reason. The caller holds statesMu.
+func (h *Hub) forget(e *CloseError, gone ...*appState) {
+	h.settleLeaving()
+	for _, state := range gone {
+		state.gone.Store(e)
+	}
+	h.leaving = append(h.leaving, gone...)
+}
+
+// refusal is why the app's sockets must go; nil while it is served.
+func (s *appState) refusal() *CloseError {
+	if e := s.gone.Load(); e != nil {
+		return e
+	}
+	if !s.app.Load().enabled() {
+		return errAppDisabled
+	}
+	return nil
+}
+
+// closeAll closes every socket that the app has. Those that are just being established see its refusal.
 func (s *appState) closeAll(e *CloseError) {
-	s.closed.Store(e)
 	for _, c := range s.conns.all() {
 		c.close(e)
 	}
 }
 
-// closeForState closes a socket that became known while the others were being closed.
-func (c *conn) closeForState() {
-	if e := c.state.closed.Load(); e != nil {
+// closeIfLate closes a socket that became known while the others were being closed.
+func (c *conn) closeIfLate() {
+	if e := c.state.refusal(); e != nil {
 		c.close(e)
-		return
+	} else if c.hub.draining.Load() {
+		c.close(errDraining)
 	}
-	c.close(errDraining)
 }
 
 // clock is the time since the hub was made.

@@ -2,6 +2,7 @@ package pusherhub_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -83,6 +84,47 @@ func TestKeepComesFirst(t *testing.T) {
 		}
 		close(k.let)
 	})
+}
+
+// A keeper that is stuck holds up no event that it is not told of.
+func TestKeepHoldsUpNoPublish(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, body string
+		answered   bool // while the keeper is stuck
+	}{
+		"one event": {"/events", `{"name":"e","data":"1","channel":"x"}`, true},
+		"a burst":   {"/batch_events", `{"batch":[{"name":"e","data":"1","channel":"x"},{"name":"e","data":"2","channel":"x"}]}`, true},
+		"a burst of which one reaches nobody": {
+			"/batch_events", `{"batch":[{"name":"e","data":"1","channel":"x"},{"name":"e","data":"2","channel":"x","socket_id":"ID"}]}`, false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := &keeper{t: t}
+				s := hubtest.NewPipeServer(t, pusherhub.AppConfig{Plugins: []pusherhub.Plugin{k}})
+				a, b := s.Dial(t), s.Dial(t)
+				a.Subscribe("x")
+				synctest.Wait()
+				k.let = make(chan struct{})
+				b.Send(hubtest.SubscribeFrame("y", "", "")) // which is not kept
+				synctest.Wait()
+				answered := make(chan int, 1)
+				go func() {
+					status, _, _ := s.Do("POST", c.path, strings.ReplaceAll(c.body, "ID", a.SocketID), nil)
+					answered <- status
+				}()
+				a.ExpectRaw(`{"event":"e","channel":"x","data":"1"}`)
+				synctest.Wait()
+				if found := len(answered) > 0; found != c.answered {
+					t.Errorf("answered: found %v, expected %v", found, c.answered)
+				}
+				close(k.let)
+				if status := <-answered; status != 200 {
+					t.Errorf("found status %d", status)
+				}
+			})
+		})
+	}
 }
 
 // Nothing is dropped for an observer that keeps: whoever finds its queue full waits, until the hub closes.

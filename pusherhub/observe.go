@@ -4,7 +4,7 @@ import "time"
 
 // observe tells the app's observers what happened, without waiting for any. App and time are filled in.
 func (s *appState) observe(o Observation) {
-	feeds := s.feeds.Load()
+	feeds := s.observers()
 	if feeds == nil {
 		return
 	}
@@ -16,13 +16,22 @@ func (s *appState) observe(o Observation) {
 
 func (c *conn) observe(o Observation) { c.state.observe(o) }
 
+// observers returns the feeds of those who observe the app, nil if nobody does.
+func (s *appState) observers() *feeds {
+	feeds := s.feeds.Load()
+	if feeds == nil {
+		return nil
+	}
+	return s.last().feeds.Load()
+}
+
 // observed reports whether anybody observes the app.
-func (s *appState) observed() bool { return s.feeds.Load() != nil }
+func (s *appState) observed() bool { return s.observers() != nil }
 
 // awaitRoom waits until every observer that keeps what it is told has room for more. The caller is about to do something that is
 // observed and holds no lock.
 func (s *appState) awaitRoom() {
-	if feeds := s.feeds.Load(); feeds != nil {
+	if feeds := s.observers(); feeds != nil {
 		for _, f := range feeds.keeping {
 			f.awaitRoom()
 		}
@@ -31,7 +40,7 @@ func (s *appState) awaitRoom() {
 
 // awaitKept waits until what was observed so far is kept by those who keep it. The caller is about to let somebody know and holds no lock.
 func (s *appState) awaitKept() {
-	if feeds := s.feeds.Load(); feeds != nil {
+	if feeds := s.observers(); feeds != nil {
 		for _, f := range feeds.keeping {
 			f.awaitKept()
 		}

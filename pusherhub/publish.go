@@ -45,6 +45,18 @@ func (h *Hub) publish(ctx context.Context, state *appState, app *App, clientIP s
 		return errBacklog
 	}
 	defer state.backlog.settle(bytes) // deliver has charged its own by then
+	if err := h.send(ctx, state, messages); err != nil {
+		return err
+	}
+	state.counters.eventsPublished.Add(uint64(len(messages)))
+	if observed {
+		state.observeUndelivered(messages, data) // not while a burst waits to be delivered: who observes may take long
+	}
+	return nil
+}
+
+// send hands messages to the broker in order.
+func (h *Hub) send(ctx context.Context, state *appState, messages []*Message) error {
 	if ch := state.burstChannel(messages); ch != nil && ch.claim() {
 		defer ch.run()
 	}
@@ -53,10 +65,6 @@ func (h *Hub) publish(ctx context.Context, state *appState, app *App, clientIP s
 			h.publishFailed(m.App, m.Channel, err)
 			return err
 		}
-	}
-	state.counters.eventsPublished.Add(uint64(len(messages)))
-	if observed {
-		state.observeUndelivered(messages, data)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,6 +14,7 @@ import (
 // Settings is the immutable, validated form of a [Config]. A hub takes one with [Hub.Apply];
 // a request may be served with settings that are not applied yet ([Site.Settings]).
 type Settings struct {
+	number   uint64 // those that were made later have a higher one
 	apps     *StaticApps
 	source   AppSource // nil if the list is all there is
 	broker   Broker    // nil: memory
@@ -21,6 +23,9 @@ type Settings struct {
 	log      *zap.Logger
 }
 
+// settingsMade counts the settings of this process.
+var settingsMade atomic.Uint64
+
 // NewSettings validates cfg.
 func NewSettings(cfg Config) (*Settings, error) {
 	apps, err := NewStaticApps(cfg.Apps...)
@@ -28,7 +33,8 @@ func NewSettings(cfg Config) (*Settings, error) {
 		return nil, err
 	}
 	s := &Settings{
-		apps: apps, source: cfg.AppSource, broker: cfg.Broker,
+		number: settingsMade.Add(1),
+		apps:   apps, source: cfg.AppSource, broker: cfg.Broker,
 		drain: time.Duration(cfg.Drain), maxConns: cfg.MaxConnections, log: cfg.Logger,
 	}
 	if len(cfg.Apps) == 0 && cfg.AppSource == nil {

@@ -8,18 +8,22 @@ func (s *appState) observeUndelivered(messages []*Message, data []string) {
 	if _, alone := s.hub.broker().(*MemoryBroker); !alone {
 		return
 	}
-	s.awaitRoom()
+	told := false
 	for i, m := range messages {
 		if s.reaches(m) {
 			continue
 		}
+		s.awaitRoom()
 		o := Observation{Type: Undelivered, Channel: m.Channel, Event: m.Event, Data: data[i]}
 		if user, found := strings.CutPrefix(m.Channel, userChannelPrefix); found {
 			o.UserID = user
 		}
 		s.observe(o)
+		told = true
 	}
-	s.awaitKept()
+	if told {
+		s.awaitKept()
+	}
 }
 
 // reaches reports whether a message has a subscriber other than the socket that it is not for.

@@ -154,7 +154,7 @@ func (c *conn) enter(r *http.Request, site Site, s *Settings, app *App) *CloseEr
 
 // exit tells the plugins that the socket is gone and gives its place back.
 func (c *conn) exit() {
-	if k := c.app().hooks; len(k.onDisconnect) > 0 {
+	if k := c.state.last().app.Load().hooks; len(k.onDisconnect) > 0 {
 		request := c.request
 		if request == nil { // it was here before the plugin was
 			request = &ConnectRequest{App: c.state.id, SocketID: c.id, ClientIP: c.clientIP, UserAgent: c.agent()}
@@ -189,7 +189,7 @@ func (h *Hub) release(state *appState) {
 
 // leave takes a connection out of the count.
 func (s *appState) leave() {
-	if s.connections.Add(-1) == 0 && s.retired.Load() {
+	if s.connections.Add(-1) == 0 && s.gone.Load() != nil {
 		s.detachAll()
 	}
 }
@@ -205,9 +205,7 @@ func (c *conn) establish(app *App) {
 	c.state.counters.connectionsTotal.Add(1)
 	c.replyPayload(establishedPayload(c.id, int(time.Duration(app.cfg.ActivityTimeout)/time.Second)))
 	c.state.conns.add(c)
-	if c.hub.draining.Load() || c.state.closed.Load() != nil {
-		c.closeForState() // it came while the others were being closed
-	}
+	c.closeIfLate()
 	c.state.awaitRoom()
 	c.observe(Observation{Type: Connected, SocketID: c.id, ClientIP: c.clientIP})
 	c.settle()

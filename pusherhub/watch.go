@@ -68,15 +68,16 @@ func (l liveApps) Refresh(ctx context.Context, id string) {
 	if l.hub.settings.Load() != l.settings {
 		return
 	}
+	state := l.hub.state(id)
 	switch {
 	case errors.Is(err, ErrAppNotFound):
-		l.hub.dropStates(func(other string) bool { return other == id })
+		l.hub.dropStates(func(other string) bool { return other == id && l.hub.settings.Load() == l.settings })
 	case err != nil:
 		if ctx.Err() == nil {
 			l.hub.logger().Error("looking up app", zap.String("id", id), zap.Error(err))
 		}
-	case l.hub.state(id) != nil:
-		l.hub.state(id).use(l.settings, app)
+	case state != nil:
+		state.use(l.settings, app)
 	case app.hooks.attaches():
 		l.hub.stateOf(l.settings, app)
 	}
