@@ -29,7 +29,7 @@ type Config struct {
 	// that time, neither that nor the return is told, as at Pusher; `off` tells everything at once. Default: 3s.
 	Hold pusherhub.Duration `json:"hold,omitempty"`
 
-	// Timeout bounds one try, from the connect to the end of the answer. Default: 10s.
+	// Timeout bounds one try, from the connect to the end of the answer. It counts as taken if its status came in time. Default: 10s.
 	Timeout pusherhub.Duration `json:"timeout,omitempty"`
 
 	// RetryFor is how long a request that was not answered with 2xx is tried again, with growing pauses, before its
@@ -41,7 +41,8 @@ type Config struct {
 	MaxQueue pusherhub.Size `json:"max_queue,omitempty"`
 
 	// Spool is a directory in which events are stored until they are delivered, so that neither a restart nor `kill -9` loses one.
-	// It is made if need be, and holds one file for each app. Only one process can use it at a time. Default: none, events wait in memory.
+	// It is made if need be, and holds one file for each app. Only one process can use it at a time. When a reload brings another directory, or none,
+	// events that wait in the old one stay there until it is used again. Default: none, events wait in memory.
 	Spool string `json:"spool,omitempty"`
 
 	// SpoolSize bounds what is stored for one app, in bytes on disk. When it is reached nothing is dropped: clients whose

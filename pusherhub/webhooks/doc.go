@@ -14,7 +14,8 @@
 //
 // Without a spool, events wait in memory. They are dropped, and counted, when an endpoint's queue is full, when it failed for too long, when
 // it is no longer configured, or when the process ends before it took them. An app that is detached (the hub closes, or the app or plugin is taken out of the
-// configuration) has its held events sent at once, and what is queued as long as the context lasts.
+// configuration) has its held events sent at once, and what is queued as long as the context lasts. With a spool, whoever opens the file
+// again in the same process takes over at once.
 //
 // With a spool, what the hub was told is kept survives the process, be it killed or not: events are delivered at least once. They are dropped and counted only when an
 // endpoint failed for too long or is no longer configured. Which channels were occupied, and by which members, is stored too: after a crash, those that do not
@@ -28,5 +29,5 @@
 // # Locks
 //
 // outbox.flow is held while the holds and queues of an app change together, across writes to the spool; outbox.mu and the locks of the
-// queues are held for moments and come after it.
+// queues are held for moments and come after it. plugin.mu comes before outbox.mu, and is never held together with outbox.flow.
 package webhooks

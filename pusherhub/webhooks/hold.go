@@ -76,6 +76,14 @@ func (h *holds) due(now time.Time, n int) (states []state) {
 	return states
 }
 
+// all returns what is held.
+func (h *holds) all() (all []held) {
+	for e := h.order.Front(); e != nil; e = e.Next() {
+		all = append(all, e.Value.(held))
+	}
+	return all
+}
+
 // next returns when the first held state is due.
 func (h *holds) next() (due time.Time, found bool) {
 	if e := h.order.Front(); e != nil {

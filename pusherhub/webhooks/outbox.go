@@ -21,27 +21,31 @@ type outbox struct {
 	opened  chan struct{}   // closed when queues can be used
 	queues  queues          // static once opened is closed
 	closing chan struct{}   // closed when nobody shall wait for room or for the spool any more
+	closed  chan struct{}   // closed when the queues are
 	flush   chan struct{}   // closed when what is queued shall go out at once
 	ctx     context.Context // ends the senders
 	cancel  context.CancelFunc
 	room    chan struct{} // has a token when something was removed from the queues
 
 	flow    sync.Mutex
-	holds   holds // guarded by flow
-	holding bool  // guarded by flow; a goroutine waits for the first of holds
+	holds   holds    // guarded by flow
+	holding bool     // guarded by flow; a goroutine waits for the first of holds
+	refused []change // guarded by flow; what could not be stored before another outbox replaced this one
 
 	mu      sync.Mutex
 	senders map[string]chan struct{} // guarded by mu; by URL, what tells a running sender of new events
 	ended   bool                     // guarded by mu; nothing is started any more
 	said    time.Time                // guarded by mu; when complain last spoke
+	owner   *plugin                  // guarded by mu; the plugin that was attached last
+	lives   int                      // guarded by mu; calls of OnDetach that are to come before the one that ends the work
 	work    sync.WaitGroup           // added to under mu
 }
 
 // newOutbox begins the work for an app. before is the outbox of the same app that this one replaces, because it keeps its events elsewhere; nil: none.
 func newOutbox(app *pusherhub.App, s *settings, before *outbox) *outbox {
 	o := &outbox{
-		id: app.ID(), figures: &figures{}, opened: make(chan struct{}), closing: make(chan struct{}), flush: make(chan struct{}),
-		room: make(chan struct{}, 1), senders: make(map[string]chan struct{}),
+		id: app.ID(), figures: &figures{}, opened: make(chan struct{}), closing: make(chan struct{}), closed: make(chan struct{}),
+		flush: make(chan struct{}), room: make(chan struct{}, 1), senders: make(map[string]chan struct{}),
 	}
 	if before != nil {
 		o.figures = before.figures
@@ -49,15 +53,11 @@ func newOutbox(app *pusherhub.App, s *settings, before *outbox) *outbox {
 	}
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	o.use(app, s)
-	switch {
-	case s.spool != "":
-		o.start(func() { o.open(before) })
-	default:
+	if s.spool == "" && before == nil {
 		o.queues = newMemory()
 		close(o.opened)
-		if before != nil {
-			o.start(before.leave)
-		}
+	} else {
+		o.start(func() { o.open(before) })
 	}
 	return o
 }
@@ -83,6 +83,27 @@ func (o *outbox) start(run func()) bool {
 
 // tell queues what is to be told about the observations. When it returns, a spool has stored it. Once ctx ends it does not wait for room any more.
 func (o *outbox) tell(ctx context.Context, batch []pusherhub.Observation) {
+	for len(batch) > 0 {
+		n := portion(batch)
+		o.tellPortion(ctx, batch[:n])
+		batch = batch[n:]
+	}
+}
+
+// maxPortion is how much data of events is queued without asking whether there is room for it, in bytes, if it is more than one event.
+const maxPortion = 256 << 10
+
+// portion returns how many of the observations are queued at a time, so that a spool outgrows its bound by little.
+func portion(batch []pusherhub.Observation) (n int) {
+	for size := 0; n < len(batch); n++ {
+		if size += len(batch[n].Data); size > maxPortion && n > 0 {
+			break
+		}
+	}
+	return n
+}
+
+func (o *outbox) tellPortion(ctx context.Context, batch []pusherhub.Observation) {
 	opened := o.awaitOpened(ctx)
 	if opened {
 		o.awaitRoom(ctx)
@@ -166,12 +187,17 @@ func (o *outbox) awaitRoom(ctx context.Context) {
 	}
 }
 
-// put stores a change, however often that has to be tried. Once ctx ends or the outbox is closed it tries once. The caller holds flow.
+// put stores a change, however often that has to be tried. Once ctx ends or the outbox is closed it tries once; then it is left to
+// the outbox that replaces this one. The caller holds flow.
 func (o *outbox) put(ctx context.Context, c change) {
 	for {
 		hurry := ctx.Err() != nil || isClosed(o.closing)
 		err := o.store(c)
 		if err == nil {
+			return
+		}
+		if hurry && o.next.Load() != nil {
+			o.refused = append(o.refused, c)
 			return
 		}
 		if hurry {

@@ -63,7 +63,7 @@ func (p *plugin) Observe(observation pusherhub.Observation) {
 func (p *plugin) OnAttach(app *pusherhub.App, old pusherhub.Plugin) {
 	was := pluginOf(old)
 	if was == nil {
-		p.put(app.ID(), newOutbox(app, p.settings, nil))
+		p.begin(app)
 		return
 	}
 	o := was.outbox(app.ID())
@@ -98,13 +98,31 @@ func (p *plugin) put(app string, o *outbox) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.outboxes[app] = o
+	o.belongTo(p)
 }
 
-// give takes the app's outbox out of the plugin.
+// begin has the plugin work for an app for which nobody did. If it did itself, the app was gone for a moment, and the
+// OnDetach of its life before is still to come: the work goes on.
+func (p *plugin) begin(app *pusherhub.App) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o := p.outboxes[app.ID()]; o != nil && o.liveOn(p) {
+		o.use(app, p.settings)
+		return
+	}
+	o := newOutbox(app, p.settings, nil)
+	p.outboxes[app.ID()] = o
+	o.belongTo(p)
+}
+
+// give takes the app's outbox out of the plugin; nil: there is none to be ended.
 func (p *plugin) give(app string) *outbox {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o := p.outboxes[app]
+	if o == nil || o.outlives() {
+		return nil
+	}
 	delete(p.outboxes, app)
 	return o
 }

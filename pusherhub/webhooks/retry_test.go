@@ -1,10 +1,15 @@
 package webhooks
 
 import (
+	"io"
+	"net/http"
 	"slices"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
+
+	"github.com/onecharge/pusherhub/pusherhub"
 )
 
 func TestRetry(t *testing.T) {
@@ -141,5 +146,34 @@ func TestRetry(t *testing.T) {
 			r.detach()
 			r.expect(hookURL, "channel_occupied a")
 		})
+	})
+}
+
+// tornAnswer takes a request and loses the connection while it says more.
+type tornAnswer struct{ requests int }
+
+func (e *tornAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
+	e.requests++
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(iotest.ErrReader(errRefused)), Request: r}, nil
+}
+
+// What is answered with 2xx was taken, whatever comes behind the status.
+func TestTornAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoint := &tornAnswer{}
+		p, err := New(Config{Transport: endpoint, Endpoints: []Endpoint{{URL: hookURL}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := newApp(t, "app", testSecret)
+		p.(pusherhub.AttachHook).OnAttach(app, nil)
+		o := occupied("a")
+		o.App = "app"
+		p.(pusherhub.Observer).Observe(o)
+		time.Sleep(time.Minute)
+		p.(pusherhub.AttachHook).OnDetach(t.Context(), app)
+		if endpoint.requests != 1 {
+			t.Errorf("found %d requests, expected 1", endpoint.requests)
+		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,9 @@ func newSettings(cfg Config) (*settings, error) {
 	}
 	if s.log == nil {
 		s.log = zap.NewNop()
+	}
+	if s.spool != "" {
+		s.spool = filepath.Clean(s.spool)
 	}
 	if s.batchSize < 0 {
 		s.batchSize = math.MaxInt
@@ -139,7 +143,11 @@ func newTarget(cfg Config, e Endpoint) (*target, error) {
 		if err := checkHeader(name, value); err != nil {
 			return nil, fmt.Errorf("headers: %w", err)
 		}
-		t.headers[http.CanonicalHeaderKey(name)] = value
+		canonical := http.CanonicalHeaderKey(name)
+		if _, twice := t.headers[canonical]; twice {
+			return nil, fmt.Errorf("headers: found %s twice, expected each name once, be it in capitals or not", canonical)
+		}
+		t.headers[canonical] = value
 	}
 	return t, nil
 }

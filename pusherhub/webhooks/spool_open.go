@@ -23,48 +23,64 @@ const allocSize = 1 << 20
 // errSpoolTaken is answered for a file that another process, or another hub of this one, has open.
 var errSpoolTaken = errors.New("it is in use by another process or hub")
 
-// open opens the app's spool, however long that takes, takes over what was in another outbox's memory, and begins to send.
+// open opens the app's queues, however long that takes for a spool, takes over what another outbox has in memory, and begins to send.
 func (o *outbox) open(before *outbox) {
 	var inherited change
-	var ends []state
+	var ends []held
 	if before != nil {
 		inherited, ends = before.handOver()
-		inherited.begun = ends
 	}
-	q := o.openSpool()
-	if q == nil {
+	queues, ended := o.openQueues()
+	if queues == nil {
 		o.lost(len(inherited.events), "the spool could not be opened")
 		return
 	}
-	if _, err := q.write(inherited, 0); err != nil {
+	if _, err := queues.write(inherited, 0); err != nil {
 		o.lost(len(inherited.events), err.Error())
+	}
+	on := make(map[state]bool)
+	for _, of := range inherited.begun {
+		on[of] = true
+	}
+	due := time.Now().Add(o.settings.Load().hold)
+	o.flow.Lock()
+	defer o.flow.Unlock()
+	o.queues = queues
+	close(o.opened)
+	for _, end := range ends {
+		o.holds.put(end.state, end.due)
+	}
+	for _, of := range ended {
+		if !on[of] {
+			o.holds.put(of, due)
+		}
+	}
+	o.watchHolds()
+	o.wakeAll()
+}
+
+// openQueues returns queues, and the states that may have ended unseen, because they are in a spool whose process did not end it:
+// members before channels, because that is how they end. nil: the outbox has ended before the spool was open.
+func (o *outbox) openQueues() (_ queues, ended []state) {
+	if o.settings.Load().spool == "" {
+		return newMemory(), nil
+	}
+	q := o.openSpool()
+	if q == nil {
+		return nil, nil
 	}
 	members, channels, err := q.states()
 	if err != nil {
 		o.log().Error("reading from the spool which states may have ended", zap.Error(err))
 	}
-	due := time.Now().Add(o.settings.Load().hold)
-	o.flow.Lock()
-	defer o.flow.Unlock()
-	o.queues = q
-	close(o.opened)
-	for _, of := range ends {
-		o.holds.put(of, due)
-	}
-	for _, of := range members { // before their channels, because that is how they end
-		o.holds.put(of, due)
-	}
-	for _, of := range channels {
-		o.holds.put(of, due)
-	}
-	o.watchHolds()
-	o.wakeAll()
+	return q, append(members, channels...)
 }
 
 // openSpool tries until the file is open. nil: the outbox has ended before.
 func (o *outbox) openSpool() *spool {
 	for tries := 0; ; tries++ {
 		path := filepath.Join(o.settings.Load().spool, url.PathEscape(o.id)+".db")
+		o.makeWay(path)
 		q, err := openSpool(path)
 		if errors.Is(err, errDamaged) {
 			aside := fmt.Sprintf("%s.corrupt-%d", path, time.Now().UnixNano())
@@ -74,6 +90,7 @@ func (o *outbox) openSpool() *spool {
 			}
 		}
 		if err == nil {
+			o.own(path)
 			q.failed = func(err error) { o.log().Error("writing the spool to the disk", zap.Error(err)) }
 			if tries > 0 {
 				o.log().Info("the spool is open", zap.String("file", path))
@@ -149,17 +166,4 @@ func (q *spool) load(tx *bbolt.Tx) error {
 		}
 		return nil
 	})
-}
-
-// handOver ends an outbox and returns what it has in memory: events, and the states whose end it holds. What is in a spool stays there.
-func (o *outbox) handOver() (c change, ends []state) {
-	if o.settings.Load().spool != "" {
-		o.leave()
-		return change{}, nil
-	}
-	close(o.closing)
-	o.stop()
-	o.flow.Lock()
-	defer o.flow.Unlock()
-	return o.queues.(*memory).takeAll(), o.holds.due(farFuture, o.holds.len())
 }
