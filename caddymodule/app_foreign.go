@@ -130,6 +130,9 @@ func nowhere(map[string]json.RawMessage, json.RawMessage) error { return nil }
 
 func limit(word string) func(map[string]json.RawMessage, json.RawMessage) error {
 	return func(fields map[string]json.RawMessage, value json.RawMessage) error {
+		if string(value) == `"unlimited"` {
+			return set(fields, word, -1)
+		}
 		n, err := number(value)
 		if err != nil {
 			return err
@@ -255,12 +258,12 @@ func number(value json.RawMessage) (float64, error) {
 	return n, nil
 }
 
-// boolean reads a switch: true, 1, or either as text.
+// boolean reads a switch: true, 1, or either as text, or on.
 func boolean(value json.RawMessage) (bool, error) {
 	switch strings.Trim(string(value), `"`) {
-	case "true", "1", "t":
+	case "true", "1", "t", "on":
 		return true, nil
-	case "false", "0", "f":
+	case "false", "0", "f", "off":
 		return false, nil
 	}
 	return false, fmt.Errorf("found %s, expected true or false, 1 or 0", value)

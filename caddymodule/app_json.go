@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ var jsonWords = append(slices.Sorted(maps.Keys(optionsOf[pusherhub.AppConfig]())
 
 // ParseApp reads an app as app sources find it, in a file, at an endpoint or in a table: a JSON object whose words are those of
 // the Caddyfile, with `plugins` as in a JSON config. The words of soketi's apps, in either of their spellings, and of
-// the apps in Reverb's config/reverb.php are understood, too. null means "not set"; a word that nobody knows is an error.
+// the apps in Reverb's config/reverb.php are understood, too, and so are values as the Caddyfile has them (64KB, unlimited, on). null means "not set"; a word that nobody knows is an error.
 func ParseApp(text []byte) (App, error) {
 	var app App
 	fields, err := objectOf(text)
@@ -31,6 +32,9 @@ func ParseApp(text []byte) (App, error) {
 	for _, word := range slices.Sorted(maps.Keys(fields)) {
 		if !slices.Contains(jsonWords, word) {
 			return app, fmt.Errorf("unknown option %q%s", word, didYouMean(word, jsonWords))
+		}
+		if fields[word], err = plainValue(word, fields[word]); err != nil {
+			return app, fmt.Errorf("%s: %w", word, err)
 		}
 	}
 	text, err = json.Marshal(fields)
@@ -91,7 +95,11 @@ func plainer(err error) error {
 		if last := strings.LastIndexByte(field, '.'); last >= 0 {
 			field = field[last+1:]
 		}
-		return fmt.Errorf("%s: found a JSON %s, expected %s", field, wrong.Value, wrong.Type)
+		expected := wrong.Type.String()
+		if wrong.Type.Kind() == reflect.Slice {
+			expected = "a list"
+		}
+		return fmt.Errorf("%s: found a JSON %s, expected %s", field, wrong.Value, expected)
 	}
 	if wrong, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("reading JSON: %w at byte %d", wrong, wrong.Offset)

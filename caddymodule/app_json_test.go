@@ -14,6 +14,11 @@ func TestParseApp(t *testing.T) {
 			  "rate_limiting":{"max_attempts":5,"decay":"10s"},"plugins":[{"plugin":"shout","mark":"!"}]}`,
 			`{"id":"a","key":"k","secret":"s","previous_secrets":["old"],"enabled":false,"compat":"pusher","activity_timeout":"40s","max_connections":-1,"rate_limiting":{"max_attempts":5,"decay":"10s"},"plugins":[{"plugin":"shout","mark":"!"}]}`,
 		},
+		{
+			"as in the Caddyfile, and as in a table",
+			`{"id":"a","max_connections":"unlimited","max_subscriptions":"unlimited","max_batch":"7","max_message_size":"64KB","max_queue":"70000","watchlist":"on","tls_only":0,"text_ping":"1","enabled":"off"}`,
+			`{"id":"a","enabled":false,"tls_only":false,"text_ping":true,"max_connections":-1,"max_subscriptions":-1,"max_message_size":64000,"max_batch":7,"watchlist":true,"max_queue":70000}`,
+		},
 		{"null is not set", `{"id":"a","max_connections":null,"plugins":null}`, `{"id":"a"}`},
 		{
 			"soketi's array",
@@ -66,6 +71,10 @@ func TestParseAppSaysWhatIsWrong(t *testing.T) {
 		{`{"id":"a","max_conections":5}`, `unknown option "max_conections"; did you mean "max_connections"?`},
 		{`{"id":"a","secret":12345678}`, "secret: found a JSON number, expected string"},
 		{`{"id":"a","ping_interval":"soon"}`, `expected text such as "30s"`},
+		{`{"tls_only":2}`, "tls_only: found 2, expected true or false"},
+		{`{"max_batch":"few"}`, `max_batch: found "few", expected a positive whole number or unlimited`},
+		{`{"max_queue":"64XB"}`, `max_queue: found "64XB", expected a size such as 64KB`},
+		{`{"allowed_origins":"a.test"}`, "allowed_origins: found a JSON string, expected a list"},
 		{`[1]`, "found a list, expected a JSON object"},
 		{``, "found nothing, expected a JSON object"},
 		{`{"id":`, "unexpected end of JSON input"},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,16 +56,35 @@ func readFiles(path string) (files []appFile, err error) {
 	}
 	size := 0
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := readFile(name, maxAppFiles-size)
 		if err != nil {
 			return nil, err
 		}
-		if size += len(text); size > maxAppFiles {
-			return nil, fmt.Errorf("%s: found more than %d MiB, expected less", path, maxAppFiles>>20)
-		}
+		size += len(text)
 		files = append(files, appFile{name, text})
 	}
 	return files, nil
+}
+
+// readFile reads a file of at most so many bytes. A pipe could keep it waiting for ever.
+func readFile(name string, most int) (text []byte, err error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: found %s, expected a regular file", name, info.Mode().Type())
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err = io.ReadAll(io.LimitReader(f, int64(most)+1))
+	if err == nil && len(text) > most {
+		err = fmt.Errorf("%s: found more than %d MiB in all, expected less", name, maxAppFiles>>20)
+	}
+	return text, err
 }
 
 // stateOf returns a text that is equal for equal files. What they hold is compared, because times and inodes lie

@@ -101,6 +101,7 @@ func TestAppFilesSayWhatIsWrong(t *testing.T) {
 		{"JSON, beside apps", map[string]string{"a.json": "{\"apps\":[],\n\"foo\":1}"}, `a.json:2: found "foo" beside apps`},
 		{"JSON, apps is no list", map[string]string{"a.json": `{"apps":5}`}, "apps: expected a list"},
 		{"JSON, a number", map[string]string{"a.json": `5`}, "found a number, expected an app or a list of apps"},
+		{"YAML, only comments", map[string]string{"a.yaml": "# - id: a\n"}, "a.yaml: found no app, only comments"},
 		{"empty", map[string]string{"a.json": " \n"}, "found an empty file"},
 		{"an id twice", map[string]string{"a.json": one, "b.yaml": "\n\n- {id: a, key: other, secret: s}"}, `b.yaml:3: found app "a" again, expected it once: it is already in`},
 		{"a key twice", map[string]string{"a.json": "[" + one + ",\n" + `{"id":"b","key":"k","secret":"s"}]`}, `a.json:2: app "b": found the key "k" again`},
@@ -124,5 +125,31 @@ func TestAppFilesSayWhatIsWrong(t *testing.T) {
 				t.Errorf("the error shows a secret: %v", err)
 			}
 		})
+	}
+}
+
+// What is no file, or too much of one, is refused without being read.
+func TestAppFilesThatAreNone(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "a.json"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readFiles(dir); err == nil || !strings.Contains(err.Error(), "a.json: found d") {
+		t.Errorf("found %v", err)
+	}
+	if _, err := readFiles(os.DevNull); err == nil || !strings.Contains(err.Error(), "expected a regular file") {
+		t.Errorf("found %v", err)
+	}
+	huge := filepath.Join(t.TempDir(), "huge.json")
+	f, err := os.Create(huge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(1 << 40); err != nil { // 1 TiB of nothing
+		t.Fatal(err)
+	}
+	if _, err := readFiles(huge); err == nil || !strings.Contains(err.Error(), "found more than 64 MiB") {
+		t.Errorf("found %v", err)
 	}
 }

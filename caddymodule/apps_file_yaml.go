@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/onecharge/pusherhub/pusherhub"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -18,7 +17,9 @@ import (
 func splitYAML(f appFile) ([]locatedApp, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(f.text))
 	var document, more yaml.Node
-	if err := dec.Decode(&document); err != nil {
+	if err := dec.Decode(&document); errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: found no app, only comments; for no app at all write []", f.name)
+	} else if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
@@ -85,11 +86,7 @@ func yamlValue(word string, node yaml.Node) (value any, err error) {
 	if node.Tag == "!!null" {
 		return nil, nil
 	}
-	var field reflect.Type
-	if index, ok := optionsOf[pusherhub.AppConfig]()[word]; ok {
-		field = reflect.TypeFor[pusherhub.AppConfig]().Field(index).Type
-	}
-	switch field {
+	switch wordTypes[word] {
 	case reflect.TypeFor[string]():
 		if node.Kind == yaml.ScalarNode {
 			return node.Value, nil
@@ -104,13 +101,6 @@ func yamlValue(word string, node yaml.Node) (value any, err error) {
 			texts[i] = list[i].Value
 		}
 		return texts, nil
-	case reflect.TypeFor[*bool]():
-		switch node.Value {
-		case "on":
-			return true, nil
-		case "off":
-			return false, nil
-		}
 	}
 	err = node.Decode(&value)
 	return value, err

@@ -1,12 +1,10 @@
 package caddymodule
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
@@ -190,41 +188,4 @@ func (m appMaker) fromEnvironment(env environment) (*pusherhub.App, error) {
 	}
 	cfg.Plugins = m.plugins
 	return pusherhub.NewApp(cfg)
-}
-
-// lateBuilder makes apps while the config runs. Guests that it loads live in a context of
-// their own, because Caddy's bookkeeping of a config's modules is not safe for concurrent use.
-type lateBuilder struct {
-	maker appMaker
-
-	mu     sync.Mutex
-	ctx    caddy.Context      // guarded by mu
-	cancel context.CancelFunc // guarded by mu; nil once the config is gone
-}
-
-func newLateBuilder(ctx caddy.Context, maker appMaker) *lateBuilder {
-	late := &lateBuilder{maker: maker}
-	ctx.Context = context.WithValue(ctx.Context, fromSourceKey{}, true)
-	late.ctx, late.cancel = caddy.NewContext(ctx)
-	return late
-}
-
-// build is the [AppBuilder] that app sources get.
-func (l *lateBuilder) build(app App) (*pusherhub.App, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cancel == nil {
-		return nil, errors.New("the config of this app source is no longer in use")
-	}
-	return l.maker.fromSource(l.ctx, app)
-}
-
-// close ends the guests that build loaded.
-func (l *lateBuilder) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.cancel != nil {
-		l.cancel()
-		l.cancel = nil
-	}
 }

@@ -50,7 +50,7 @@ type AppSourceModule interface {
 // AppBuilder makes an app of its JSON form: fills in the hub's defaults, loads the app's own plugins
 // and puts the hub's before them. Placeholders are taken literally, since they could have been
 // written by somebody who may not read the environment. It may be called
-// concurrently, and fails once the config is gone.
+// concurrently, and fails once the config is gone. The guests of an app end when an app of that id is made again.
 type AppBuilder func(App) (*pusherhub.App, error)
 
 // fromSourceKey marks the context of guests of apps that a source found.

@@ -235,11 +235,11 @@ func (h *Hubs) drain(ctx context.Context) error {
 func (h *Hubs) Cleanup() error {
 	var err error
 	for name, hub := range h.hubs {
+		if source, ok := hub.source.(io.Closer); ok { // first: what it looks up may still be built
+			err = errors.Join(err, source.Close())
+		}
 		if hub.late != nil {
 			hub.late.close()
-		}
-		if source, ok := hub.source.(io.Closer); ok {
-			err = errors.Join(err, source.Close())
 		}
 		err = errors.Join(err, release(name))
 	}

@@ -16,6 +16,7 @@ var (
 	webhookOptions  = optionsOf[webhooks.Config]("endpoints")
 	endpointOptions = optionsOf[webhooks.Endpoint]("url", "filter", "headers")
 	filterOptions   = optionsOf[webhooks.Filter]()
+	endpointWords   = slices.Concat(slices.Sorted(maps.Keys(endpointOptions)), slices.Sorted(maps.Keys(filterOptions)), []string{"header"})
 )
 
 // UnmarshalCaddyfile sets up the plugin from Caddyfile tokens. Syntax:
@@ -54,7 +55,10 @@ func (w *Webhooks) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 		w.Endpoints = []webhooks.Endpoint{{URL: url}}
-		return noBlock(d, word+" "+args[0])
+		if line := strings.Join(args, " "); d.NextBlock(d.Nesting()) {
+			return d.Errf("%s %s: found a block, expected the end of the line: options stand in %s { endpoint %s ... }", word, line, word, line)
+		}
+		return nil
 	}
 	seen := make(seenWords)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
@@ -80,6 +84,8 @@ func (w *Webhooks) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if w.SiteHost, err = oneArg(d, "a host such as app.example.com"); err != nil {
 				return err
 			}
+		case slices.Contains(endpointWords, d.Val()):
+			return d.Errf("%s: found beside the endpoints, expected inside of one: endpoint <url> { %s ... }", d.Val(), d.Val())
 		default:
 			return unknownWord(d, "option of "+word, append(slices.Sorted(maps.Keys(webhookOptions)), "endpoint", "site_host"))
 		}
@@ -125,8 +131,7 @@ func unmarshalEndpoint(d *caddyfile.Dispenser) (e webhooks.Endpoint, err error) 
 		} else if index, ok := filterOptions[d.Val()]; ok {
 			field, e.Filter = reflect.ValueOf(&filter).Elem().Field(index), &filter
 		} else {
-			known := slices.Concat(slices.Sorted(maps.Keys(endpointOptions)), slices.Sorted(maps.Keys(filterOptions)), []string{"header"})
-			return e, unknownWord(d, "option of endpoint", known)
+			return e, unknownWord(d, "option of endpoint", endpointWords)
 		}
 		if err := setOption(d, field); err != nil {
 			return e, err
@@ -139,7 +144,9 @@ func unmarshalEndpoint(d *caddyfile.Dispenser) (e webhooks.Endpoint, err error) 
 func endpointURL(d *caddyfile.Dispenser, word string, args []string) (string, error) {
 	const expected = "a URL such as https://app.example.com/webhook, or site and a path"
 	switch {
-	case len(args) == 1 && args[0] != "site":
+	case len(args) == 0:
+		return "", d.Errf("%s: found nothing, expected %s", word, expected)
+	case len(args) == 1 && (strings.Contains(args[0], "://") || placeholder.MatchString(args[0])):
 		return args[0], nil
 	case len(args) == 2 && args[0] == "site" && strings.HasPrefix(args[1], "/"):
 		return siteScheme + args[1], nil

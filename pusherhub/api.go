@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 // apiError is an answer of the HTTP API other than success. SDKs put its text into their exceptions.
@@ -102,6 +100,9 @@ func (q *apiRequest) serve(w http.ResponseWriter, s *Settings, prefix string) (s
 	if q.body, e = readBody(w, q.r, q.app.cfg.MaxRequestSize); e != nil {
 		return 0, nil, e
 	}
+	if e = q.follow(s); e != nil {
+		return 0, nil, e
+	}
 	q.began = time.Now()
 	q.params, e = q.app.verifyRequest(q.r.Method, signedPaths(q.r.URL, prefix), q.r.URL.RawQuery, q.body, q.began)
 	if e != nil {
@@ -128,6 +129,20 @@ func (h *Hub) apiApp(r *http.Request, s *Settings, rt route, local bool) (*App, 
 	return nil, ErrAppNotFound
 }
 
+// follow takes the app as its source has it now, unless it is the one in use: while the body came it may have been changed,
+// disabled or removed, and with what was found before that the request would bring the old settings back.
+func (q *apiRequest) follow(s *Settings) *apiError {
+	if state := q.hub.state(q.app.ID()); s.source == nil || state != nil && state.attached.Load() == q.app {
+		return nil
+	}
+	app, err := q.hub.apiApp(q.r, s, q.route, false)
+	if err != nil {
+		return q.hub.appError(err, q.r, q.route)
+	}
+	q.app = app
+	return nil
+}
+
 func (h *Hub) appError(err error, r *http.Request, rt route) *apiError {
 	if errors.Is(err, ErrAppNotFound) {
 		name := rt.appID
@@ -136,7 +151,11 @@ func (h *Hub) appError(err error, r *http.Request, rt route) *apiError {
 		}
 		return &apiError{status: http.StatusNotFound, text: fmt.Sprintf(textNoMatchingApp, name)}
 	}
-	h.logger().Error("looking up app", zap.String("id", rt.appID), zap.Error(err))
+	if rt.appID != "" {
+		h.logLookup(r.Context(), "id", rt.appID, err)
+	} else {
+		h.logLookup(r.Context(), "key", r.URL.Query().Get("auth_key"), err)
+	}
 	return &apiError{status: http.StatusServiceUnavailable, text: "The app cannot be looked up at the moment.", retryAfter: 1}
 }
 

@@ -18,6 +18,7 @@ type Hub struct {
 	finished atomic.Bool   // plugins have ended their work, or are about to
 	emptied  chan struct{} // holds a token after the last socket of a hub that drains was gone
 	counters hubCounters
+	lookups  lookupLog
 
 	connections atomic.Int64 // open sockets, those being established included
 	began       time.Time    // static

@@ -111,7 +111,7 @@ func (h *Hub) admit(r *http.Request, site Site, s *Settings, key string) (*App, 
 	case errors.Is(err, ErrAppNotFound):
 		return nil, errNoSuchApp
 	case err != nil:
-		h.logger().Error("looking up app by key", zap.String("key", key), zap.Error(err))
+		h.logLookup(r.Context(), "key", key, err)
 		return nil, errOverCapacity
 	case !app.enabled():
 		return app, errAppDisabled

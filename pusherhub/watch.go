@@ -3,9 +3,11 @@ package pusherhub
 import (
 	"context"
 	"errors"
-
-	"go.uber.org/zap"
+	"sync"
 )
+
+// refreshers is how many live apps are looked up at a time when a source goes live.
+const refreshers = 8
 
 // watch has the live apps follow the app source of new settings, instead of the one before. The caller holds applyMu.
 func (h *Hub) watch(s *Settings) {
@@ -21,9 +23,7 @@ func (h *Hub) watch(s *Settings) {
 	h.watching.Go(func() {
 		live := liveApps{h, s}
 		if _, lists := s.source.(AppLister); !lists { // what the new source says of the apps that the old one found
-			for _, id := range live.IDs() {
-				live.Refresh(ctx, id)
-			}
+			h.watching.Go(func() { live.refreshAll(ctx) })
 		}
 		if watcher, watches := s.source.(AppWatcher); watches {
 			watcher.Watch(ctx, live)
@@ -73,12 +73,30 @@ func (l liveApps) Refresh(ctx context.Context, id string) {
 	case errors.Is(err, ErrAppNotFound):
 		l.hub.dropStates(func(other string) bool { return other == id && l.hub.settings.Load() == l.settings })
 	case err != nil:
-		if ctx.Err() == nil {
-			l.hub.logger().Error("looking up app", zap.String("id", id), zap.Error(err))
-		}
+		l.hub.logLookup(ctx, "id", id, err)
 	case state != nil:
 		state.use(l.settings, app)
 	case app.hooks.attaches():
 		l.hub.stateOf(l.settings, app)
 	}
+}
+
+// refreshAll has every live app follow the source, some at a time: a store that does not answer takes its time for each.
+func (l liveApps) refreshAll(ctx context.Context) {
+	ids := make(chan string)
+	var workers sync.WaitGroup
+	for range refreshers {
+		workers.Go(func() {
+			for id := range ids {
+				if ctx.Err() == nil {
+					l.Refresh(ctx, id)
+				}
+			}
+		})
+	}
+	for _, id := range l.IDs() {
+		ids <- id
+	}
+	close(ids)
+	workers.Wait()
 }

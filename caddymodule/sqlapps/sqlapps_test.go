@@ -197,6 +197,31 @@ func TestOwnQueriesAndTables(t *testing.T) {
 	}
 }
 
+// A query that returns no key is a mistake, and not a table without that app.
+func TestQueryWithoutTheColumn(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(insert)
+	src := open(t, d.file+" {\n driver sqlite\n query_by_id \"SELECT id AS app_id, key, secret FROM apps WHERE id = ?\"\n query_by_key \"SELECT id, key AS token, secret FROM apps WHERE key = ?\"\n}")
+	if _, err := src.AppByKey(t.Context(), "key-a"); err == nil || !strings.Contains(err.Error(), "among the columns id, token, secret") {
+		t.Errorf("found %v", err)
+	}
+	if app, err := src.AppByID(t.Context(), "0815"); err != nil || app.ID() != "0815" {
+		t.Errorf("found %v %v", app, err)
+	}
+}
+
+// What tables of others hold in columns of our own words.
+func TestSwitchesAreNumbers(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(insert)
+	d.exec("ALTER TABLE apps ADD COLUMN tls_only BOOLEAN")
+	d.exec("UPDATE apps SET tls_only = 1")
+	app, err := open(t, d.file+" {\n driver sqlite\n}").AppByID(t.Context(), "0815")
+	if err != nil || !*app.Config().TLSOnly {
+		t.Errorf("found %v %v", app, err)
+	}
+}
+
 // A change of what is not ours is no change of the app.
 func TestOtherColumnsAreIgnored(t *testing.T) {
 	d := newDatabase(t)

@@ -5,10 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/appcache"
 )
@@ -62,12 +66,16 @@ func (t *table) load(ctx context.Context, query, column, value string) ([]byte, 
 	}
 	rows, err := db.QueryContext(ctx, query, value)
 	if err != nil {
-		return nil, t.failed(err)
+		return nil, t.answer(err, value)
 	}
 	defer rows.Close()
 	columns, err := rows.Columns()
 	if err != nil {
 		return nil, t.failed(err)
+	}
+	wanted := nameOf(column, columns)
+	if wanted == "" {
+		return nil, fmt.Errorf("found no column %s among the columns %s, expected one: write AS %s in the query", column, strings.Join(columns, ", "), column)
 	}
 	var found row
 	for n := 0; n < fewRows && rows.Next(); n++ {
@@ -75,7 +83,7 @@ func (t *table) load(ctx context.Context, query, column, value string) ([]byte, 
 		if err != nil {
 			return nil, t.failed(err)
 		}
-		if text(r[column]) != value {
+		if text(r[wanted]) != value {
 			continue
 		}
 		if found != nil {
@@ -84,7 +92,7 @@ func (t *table) load(ctx context.Context, query, column, value string) ([]byte, 
 		found = r
 	}
 	if err := rows.Err(); err != nil {
-		return nil, t.failed(err)
+		return nil, t.answer(err, value)
 	}
 	if found == nil {
 		return nil, pusherhub.ErrAppNotFound
@@ -139,6 +147,33 @@ func (t *table) close() error {
 	}
 	return nil
 }
+
+// nameOf returns the column of a result that holds the id or the key, "" if there is none. Reverb's word for the id is app_id.
+func nameOf(column string, columns []string) string {
+	for _, name := range columns {
+		if name = strings.ToLower(name); name == column || column == "id" && name == "app_id" {
+			return name
+		}
+	}
+	return ""
+}
+
+// answer returns what an error of a query says: that there is no such app, if the column cannot hold what was asked for, such as
+// "abc" in a column of numbers. Strangers choose the value, and it is no sign of a database that is away.
+func (t *table) answer(err error, value string) error {
+	pg, isPostgres := errors.AsType[*pgconn.PgError](err)
+	my, isMySQL := errors.AsType[*mysql.MySQLError](err)
+	switch {
+	case isPostgres && strings.HasPrefix(pg.Code, "22") && strings.Contains(pg.Where, "$1"): // data exception, in the parameter
+		return pusherhub.ErrAppNotFound
+	case isMySQL && slices.Contains(notInCharset, my.Number) && strings.ContainsFunc(value, func(r rune) bool { return r > unicode.MaxASCII }):
+		return pusherhub.ErrAppNotFound
+	}
+	return t.failed(err)
+}
+
+// notInCharset are the errors of MySQL and MariaDB about letters that the column's character set does not have.
+var notInCharset = []uint16{1267, 3988}
 
 // failed says where an error comes from.
 func (t *table) failed(err error) error {

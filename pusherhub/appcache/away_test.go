@@ -2,7 +2,9 @@ package appcache
 
 import (
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +108,70 @@ func TestInvalidApp(t *testing.T) {
 		synctest.Wait()
 		if byKey(t, c, "key-a") == a {
 			t.Error("the mended app is not in use")
+		}
+	})
+}
+
+// After the time for which it is served as before, an app is asked for no more often than one that is not known.
+func TestStoreIsAwayForLong(t *testing.T) {
+	run(t, Config{Stale: -1}, func(t *testing.T, c *Cache, s *store) {
+		a := byKey(t, c, "key-a")
+		s.fail(errAway)
+		time.Sleep(time.Minute)
+		s.questions()
+		for range 10 {
+			if _, err := c.AppByKey(t.Context(), "key-a"); !errors.Is(err, errAway) {
+				t.Fatalf("found %v", err)
+			}
+		}
+		s.expect(t, 1)
+		s.set("a key-a")
+		time.Sleep(time.Second)
+		if byKey(t, c, "key-a") != a {
+			t.Error("back again, and not the same app")
+		}
+	})
+}
+
+// Who waited for the store in vain gets what is known by then, not what was known when he asked.
+func TestChangedWhileSomebodyWaits(t *testing.T) {
+	run(t, Config{}, func(t *testing.T, c *Cache, s *store) {
+		a := byKey(t, c, "key-a")
+		time.Sleep(time.Minute)
+		s.delay = time.Hour
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			if byKey(t, c, "key-a") == a {
+				t.Error("found the app as it was")
+			}
+		})
+		wait.Go(func() {
+			if _, err := c.AppByKey(t.Context(), "key-b"); err == nil {
+				t.Error("found key-b")
+			}
+		})
+		synctest.Wait()
+		s.delay = 0
+		s.set("a key-a changed")
+		byID(t, c, "a")
+		wait.Wait()
+	})
+}
+
+// A store that fails for some names and answers for others does not fill the log: strangers choose the names.
+func TestStoreFailsNowAndThen(t *testing.T) {
+	core, log := observer.New(zap.InfoLevel)
+	run(t, Config{Logger: zap.New(core)}, func(t *testing.T, c *Cache, s *store) {
+		for i := range 100 {
+			s.fail(errAway)
+			if _, err := c.AppByKey(t.Context(), fmt.Sprint("odd-", i)); !errors.Is(err, errAway) {
+				t.Fatalf("found %v", err)
+			}
+			s.set("a key-a")
+			expectNone(t, c, fmt.Sprint("even-", i))
+		}
+		if n := log.Len(); n != 2 {
+			t.Errorf("found %d lines in the log, expected one for away and one for back", n)
 		}
 	})
 }

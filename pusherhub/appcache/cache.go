@@ -83,6 +83,9 @@ const (
 	// patience is how long somebody waits for a look-up who could be served as before.
 	patience = time.Second
 
+	// quiet is the least time between two times that the log is told that the store is away.
+	quiet = 10 * time.Second
+
 	// waiting is how many look-ups may wait for each that runs.
 	waiting = 16
 
@@ -109,7 +112,8 @@ type Cache struct {
 	known   index              // guarded by mu
 	unknown refusals           // guarded by mu
 	calls   map[question]*call // guarded by mu: look-ups that run or wait
-	failing bool               // guarded by mu: the last look-up that ended was not answered
+	failing bool               // guarded by mu: the last look-up that ended was not answered, and the log was told
+	quiet   time.Time          // guarded by mu: the log is not told of failures before
 	closed  bool               // guarded by mu
 	work    sync.WaitGroup     // the goroutines of calls
 
@@ -185,19 +189,19 @@ func (c *Cache) find(ctx context.Context, q question) (*pusherhub.App, error) {
 		c.counts.hits.Add(1)
 		return e.app, nil
 	}
-	if err := c.unknown.find(q, now); e == nil && err != nil {
-		c.mu.Unlock()
-		c.counts.hits.Add(1)
-		return nil, err
-	}
 	var before *pusherhub.App // what can be served if the store is away
 	var failed bool
-	if e != nil && now.Before(e.confirmed.Add(c.cfg.TTL+c.cfg.Stale)) {
+	if e != nil && now.Before(c.staleUntil(e)) {
 		before, failed = e.app, e.failed
 		if failed && now.Before(e.retry) {
 			c.mu.Unlock()
 			return c.stale(before), nil
 		}
+	}
+	if err := c.unknown.find(q, now); before == nil && err != nil {
+		c.mu.Unlock()
+		c.counts.hits.Add(1)
+		return nil, err
 	}
 	asked, err := c.ask(q, false)
 	c.mu.Unlock()
@@ -217,15 +221,31 @@ func (c *Cache) find(ctx context.Context, q question) (*pusherhub.App, error) {
 	select {
 	case <-asked.done:
 	case <-enough:
-		return c.stale(before), nil
+		return c.byNow(q, before)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	if asked.err != nil && before != nil && !errors.Is(asked.err, pusherhub.ErrAppNotFound) {
-		return c.stale(before), nil
+		return c.byNow(q, before)
 	}
 	return asked.app, asked.err
 }
+
+// byNow answers for a store that does not, after some waiting: with what another look-up found meanwhile, or with what was known before.
+func (c *Cache) byNow(q question, before *pusherhub.App) (*pusherhub.App, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.known.find(q); e != nil {
+		return c.stale(e.app), nil
+	}
+	if err := c.unknown.find(q, time.Now()); errors.Is(err, pusherhub.ErrAppNotFound) {
+		return nil, err
+	}
+	return c.stale(before), nil
+}
+
+// staleUntil returns until when an app may be served without the store.
+func (c *Cache) staleUntil(e *entry) time.Time { return e.confirmed.Add(c.cfg.TTL + c.cfg.Stale) }
 
 func (c *Cache) stale(app *pusherhub.App) *pusherhub.App {
 	c.counts.stale.Add(1)

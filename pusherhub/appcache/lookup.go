@@ -167,8 +167,8 @@ func (c *Cache) failed(q question, err error) error {
 	c.counts.errors.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.failing {
-		c.failing = true
+	if now := time.Now(); !c.failing && !now.Before(c.quiet) {
+		c.failing, c.quiet = true, now.Add(quiet)
 		c.cfg.Logger.Warn("apps cannot be looked up; those that are known are served as they were",
 			zap.Duration("for_at_most", c.cfg.Stale), zap.Error(err))
 	}
@@ -202,8 +202,11 @@ func (c *Cache) invalid(q question, sum [sha256.Size]byte, err error) error {
 // remember keeps an error for a while. The caller holds mu.
 func (c *Cache) remember(q question, err error, ttl time.Duration) {
 	if e := c.known.find(q); e != nil {
-		e.failed, e.retry = true, time.Now().Add(ttl)
-		return
+		now := time.Now()
+		e.failed, e.retry = true, now.Add(ttl)
+		if now.Before(c.staleUntil(e)) {
+			return
+		}
 	}
 	c.unknown.add(q, err, ttl)
 }

@@ -18,7 +18,7 @@ import (
 
 // ErrNotPublic is what a request fails with if its target is an address that the internet does not route to
 // anybody in particular, and is not allowed either. Test with [errors.Is].
-var ErrNotPublic = errors.New("it is not a public address, and neither it nor the host is allowed")
+var ErrNotPublic = errors.New("it is not a public address, and neither it nor the host is among allow_private")
 
 const (
 	// dialTimeout bounds one connection attempt; the request's context may end it earlier.
