@@ -27,7 +27,9 @@ final class Webhooks
         $publisher = new Publisher($this->settings);
         try {
             foreach (json_decode($body, true, flags: JSON_THROW_ON_ERROR)['events'] as $event) {
-                $publisher->trigger(['webhooks'], $event['name'], $event);
+                if (($event['channel'] ?? '') !== 'webhooks' || $event['name'] !== 'undelivered') { // nobody listens: that would go on for ever
+                    $publisher->trigger(['webhooks'], $event['name'], $event);
+                }
             }
         } catch (PublishFailed $e) {
             // The hub may be shutting down. The webhook was taken all the same: another status would bring it again.
