@@ -126,8 +126,9 @@ func (h *Hub) Stats() Stats {
 
 // stats returns the app's figures.
 func (s *appState) stats() AppStats {
+	open := s.connections.Load() // first: without any, the rest is complete
 	of := s.counters.snapshot()
-	of.Connections = s.connections.Load()
+	of.Connections = open
 	return of
 }
 
