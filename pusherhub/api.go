@@ -32,6 +32,8 @@ type apiRequest struct {
 	body   []byte
 	began  time.Time // when the body had been read
 
+	unasked bool // the other nodes could not be asked, and are not asked again for each channel
+
 	clientIP string
 	result   APIResult // for who traces it
 }
@@ -180,7 +182,8 @@ func (q *apiRequest) answer() (status int, body []byte, e *apiError) {
 	case postTerminate:
 		body, e = q.terminate()
 	case getConnections:
-		body = append(strconv.AppendInt([]byte(`{"connections":`), q.state.connections.Load(), 10), '}')
+		count := q.state.connections.Load() + int64(q.state.connectionsElsewhere())
+		body = append(strconv.AppendInt([]byte(`{"connections":`), count, 10), '}')
 	}
 	return http.StatusOK, body, e
 }

@@ -2,6 +2,7 @@ package pusherhub
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -55,19 +56,33 @@ func (p *problems) info(e event, prefix string) {
 	}
 }
 
+// appendInfoNow is appendInfo with the counts of this moment: those of this node, if the others cannot be asked. What was published is not to be published
+// again because of that.
+func (q *apiRequest) appendInfoNow(dst []byte, channel, info string) []byte {
+	var total Holding
+	if !q.unasked {
+		var err error
+		total, err = q.state.holding(q.r.Context(), channel)
+		q.unasked = err != nil
+	}
+	if q.unasked {
+		total = Holding{}
+		if ch := q.state.channel(channel); ch != nil {
+			total, _ = ch.holding()
+		}
+	}
+	return appendInfo(dst, channel, info, total)
+}
+
 // appendInfo appends the object of the counts asked for.
-func (q *apiRequest) appendInfo(dst []byte, channel, info string) []byte {
+func appendInfo(dst []byte, channel, info string, total Holding) []byte {
 	dst = append(dst, '{')
-	return append(q.appendAttributes(dst, channel, info, false), '}')
+	return append(appendAttributes(dst, channel, info, total, false), '}')
 }
 
 // appendAttributes appends the attributes asked for, as members of an object. more: members stand before them.
-func (q *apiRequest) appendAttributes(dst []byte, channel, info string, more bool) []byte {
+func appendAttributes(dst []byte, channel, info string, total Holding, more bool) []byte {
 	kind := KindOf(channel)
-	subscriptions, users := 0, 0
-	if ch := q.state.channel(channel); ch != nil {
-		subscriptions, users = ch.counts()
-	}
 	for _, attribute := range []string{infoUserCount, infoSubscriptionCount} {
 		if !asks(info, attribute) || !applicable(attribute, kind) {
 			continue
@@ -76,9 +91,9 @@ func (q *apiRequest) appendAttributes(dst []byte, channel, info string, more boo
 			dst = append(dst, ',')
 		}
 		more = true
-		count := subscriptions
+		count := total.Count
 		if attribute == infoUserCount {
-			count = users
+			count = total.Members
 		}
 		dst = append(dst, `"`+attribute+`":`...)
 		dst = strconv.AppendInt(dst, int64(count), 10)
@@ -99,20 +114,17 @@ func (q *apiRequest) channels() ([]byte, *apiError) {
 	if !q.app.reverb() && asks(info, infoUserCount) && !strings.HasPrefix(prefix, "presence-") {
 		return nil, &apiError{status: http.StatusBadRequest, text: "user_count may only be asked for with filter_by_prefix presence-."}
 	}
-	var names []string
-	q.state.eachChannel(func(ch *channel) {
-		if subscriptions, _ := ch.counts(); subscriptions > 0 && ch.kind.Access != AccessUser && strings.HasPrefix(ch.name, prefix) {
-			names = append(names, ch.name)
-		}
-	})
-	slices.Sort(names)
+	all, err := q.state.occupiedChannels(q.r.Context(), prefix)
+	if err != nil {
+		return nil, q.noCluster(err)
+	}
 	out := []byte(`{"channels":{`)
-	for i, name := range names {
+	for i, name := range slices.Sorted(maps.Keys(all)) {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		out = append(appendString(out, name), ':')
-		out = q.appendInfo(out, name, info)
+		out = appendInfo(out, name, info, all[name])
 	}
 	return append(out, "}}"...), nil
 }
@@ -126,11 +138,15 @@ func (q *apiRequest) channel() ([]byte, *apiError) {
 	if problem := q.app.infoProblem(info, name); problem != "" {
 		return nil, &apiError{status: http.StatusBadRequest, text: problem}
 	}
-	out := append([]byte(`{"occupied":`), strconv.FormatBool(q.occupied())...)
-	out = q.appendAttributes(out, name, info, true)
+	total, err := q.state.holding(q.r.Context(), name)
+	if err != nil {
+		return nil, q.noCluster(err)
+	}
+	out := append([]byte(`{"occupied":`), strconv.FormatBool(total.Count > 0)...)
+	out = appendAttributes(out, name, info, total, true)
 	if asks(info, infoCache) && applicable(infoCache, KindOf(name)) {
 		out = append(out, `,"cache":`...)
-		if data, ttl, found := q.state.cachedEvent(name); found {
+		if data, ttl, found := q.state.cachedInCluster(name, total.Cached); found {
 			out = append(appendString(append(out, `{"data":`...), data), `,"ttl":`...)
 			out = append(strconv.AppendInt(out, int64(ttl.Seconds()), 10), '}')
 		} else {
@@ -145,22 +161,13 @@ func (q *apiRequest) channelStats() ([]byte, *apiError) {
 	if bad := q.checkChannel(); bad != nil {
 		return nil, bad
 	}
-	out := append([]byte(`{"occupied":`), strconv.FormatBool(q.occupied())...)
-	out = q.appendAttributes(out, q.route.subject, infoUserCount, true)
-	subscriptions := 0
-	if ch := q.state.channel(q.route.subject); ch != nil {
-		subscriptions, _ = ch.counts()
+	total, err := q.state.holding(q.r.Context(), q.route.subject)
+	if err != nil {
+		return nil, q.noCluster(err)
 	}
-	return append(strconv.AppendInt(append(out, `,"connection_count":`...), int64(subscriptions), 10), '}'), nil
-}
-
-func (q *apiRequest) occupied() bool {
-	ch := q.state.channel(q.route.subject)
-	if ch == nil {
-		return false
-	}
-	subscriptions, _ := ch.counts()
-	return subscriptions > 0
+	out := append([]byte(`{"occupied":`), strconv.FormatBool(total.Count > 0)...)
+	out = appendAttributes(out, q.route.subject, infoUserCount, total, true)
+	return append(strconv.AppendInt(append(out, `,"connection_count":`...), int64(total.Count), 10), '}'), nil
 }
 
 // checkChannel refuses a channel's name that nobody can subscribe to.

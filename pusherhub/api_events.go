@@ -36,7 +36,7 @@ func (q *apiRequest) trigger() ([]byte, *apiError) {
 			out = append(out, ',')
 		}
 		out = append(appendString(out, channel), ':')
-		out = q.appendInfo(out, channel, e.info)
+		out = q.appendInfoNow(out, channel, e.info)
 	}
 	return append(out, "}}"...), nil
 }
@@ -66,7 +66,7 @@ func (q *apiRequest) triggerBatch() ([]byte, *apiError) {
 			continue
 		}
 		asked = true
-		out = q.appendInfo(out, e.channels[0], e.info)
+		out = q.appendInfoNow(out, e.channels[0], e.info)
 	}
 	if !asked {
 		return []byte("{}"), nil
@@ -100,6 +100,7 @@ func (q *apiRequest) publish(events []event) *apiError {
 	q.result.Events = len(events)
 	for _, e := range events {
 		q.result.Channels += len(e.channels)
+		q.hub.noticeLeftOut(e.except)
 	}
 	return nil
 }

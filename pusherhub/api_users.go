@@ -1,8 +1,10 @@
 package pusherhub
 
 import (
+	"fmt"
 	"net/http"
-	"slices"
+
+	"go.uber.org/zap"
 )
 
 // users answers GET /channels/{name}/users.
@@ -13,11 +15,9 @@ func (q *apiRequest) users() ([]byte, *apiError) {
 	if KindOf(q.route.subject).Access != AccessPresence {
 		return nil, &apiError{status: http.StatusBadRequest, text: "Users can only be listed for presence channels."}
 	}
-	var ids []string
-	if ch := q.state.channel(q.route.subject); ch != nil {
-		ch.mu.Lock()
-		ids = slices.Clone(ch.members.ids)
-		ch.mu.Unlock()
+	ids, err := q.state.memberIDs(q.r.Context(), q.route.subject)
+	if err != nil {
+		return nil, q.noCluster(err)
 	}
 	out := []byte(`{"users":[`)
 	for i, id := range ids {
@@ -33,8 +33,13 @@ func (q *apiRequest) users() ([]byte, *apiError) {
 func (q *apiRequest) terminate() ([]byte, *apiError) {
 	err := q.hub.broker().Broadcast(q.r.Context(), Command{Name: CommandTerminate, App: q.app.ID(), UserID: q.route.subject})
 	if err != nil {
-		q.hub.publishFailed(q.app.ID(), "", err)
-		return nil, &apiError{status: http.StatusServiceUnavailable, text: "The server cannot reach the other servers at the moment.", retryAfter: 1}
+		return nil, q.noCluster(err)
 	}
 	return []byte("{}"), nil
+}
+
+// noCluster is the answer when the other nodes would have to be asked or told and cannot be. Half an answer would be taken for a whole one.
+func (q *apiRequest) noCluster(err error) *apiError {
+	q.hub.logger().Error("asking the other nodes", zap.String("app", q.app.ID()), zap.Error(fmt.Errorf("broker: %w", err)))
+	return &apiError{status: http.StatusServiceUnavailable, text: "The server cannot reach the other servers at the moment.", retryAfter: 1}
 }

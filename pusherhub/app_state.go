@@ -12,6 +12,8 @@ type appState struct {
 	hub *Hub   // static
 	id  string // static
 
+	born uint64 // static: live sides that were made later have a higher number
+
 	app         atomic.Pointer[App]        // the current settings
 	gone        atomic.Pointer[CloseError] // set under statesMu: why the app's sockets must go, as the app is not there any more; nil while it is
 	connections atomic.Int64               // open sockets, those being established included
@@ -25,9 +27,10 @@ type appState struct {
 	feeds    atomic.Pointer[feeds]    // changed under useMu: the observers; nil if there are none
 	heir     atomic.Pointer[appState] // changed under useMu: the live side that has the plugins now, as the app has come back; nil: this one
 
-	conns    registry
-	channels [channelShards]shard
-	users    users
+	conns     registry
+	elsewhere elsewhere
+	channels  [channelShards]shard
+	users     users
 }
 
 // channelShards spreads an app's channels over locks, so that they do not wait for each other.

@@ -12,9 +12,9 @@ type cachedEvent struct {
 }
 
 // keep stores an event. The caller holds outMu.
-func (ch *channel) keep(f *frame, data string) {
-	ttl := time.Duration(ch.state.app.Load().cfg.CacheTTL)
-	ch.cached.frame, ch.cached.data, ch.cached.until = f, data, time.Now().Add(ttl)
+func (ch *channel) keep(f *frame, data string, until time.Time) {
+	ttl := time.Until(until)
+	ch.cached.frame, ch.cached.data, ch.cached.until = f, data, until
 	if ch.cached.timer == nil {
 		ch.cached.timer = time.AfterFunc(ttl, ch.expire)
 		return
@@ -29,6 +29,20 @@ func (ch *channel) cachedNow() (e cachedEvent, found bool) {
 	}
 	return ch.cached, true
 }
+
+// keepElsewhere stores the event that the cluster keeps for the channel, unless this node has a newer one.
+func (ch *channel) keepElsewhere(m *Message) {
+	until := m.cachedUntil()
+	f := ch.state.eventFrame(m)
+	ch.outMu.Lock()
+	defer ch.outMu.Unlock()
+	if time.Now().Before(until) && (ch.cached.frame == nil || ch.cached.until.Before(until)) {
+		ch.keep(f, *m.Cache, until)
+	}
+}
+
+// cachedUntil is when the event of a cache channel expires.
+func (m *Message) cachedUntil() time.Time { return time.UnixMilli(m.CacheUntil) }
 
 // cacheEmpty reports whether no event is kept.
 func (ch *channel) cacheEmpty() bool {
@@ -52,6 +66,17 @@ func (ch *channel) expire() {
 	ch.cached = cachedEvent{}
 	ch.outMu.Unlock()
 	ch.state.dropChannel(ch)
+}
+
+// cachedInCluster is cachedEvent if others may keep a newer event, kept. kept may be nil.
+func (s *appState) cachedInCluster(channel string, kept *Message) (data string, ttl time.Duration, found bool) {
+	data, ttl, found = s.cachedEvent(channel)
+	if kept != nil && kept.Cache != nil {
+		if left := time.Until(kept.cachedUntil()); left > ttl {
+			return *kept.Cache, left, true
+		}
+	}
+	return data, ttl, found
 }
 
 // cachedEvent returns the event kept for the channel and how long it will be.

@@ -23,10 +23,12 @@ type channel struct {
 
 	mu        sync.Mutex
 	subs      []*subscription // guarded by mu
+	elsewhere int             // guarded by mu: subscriptions on other nodes
 	swept     int             // guarded by mu: how many of subs, from the first, the sweep that is under way has served
 	due       bool            // guarded by mu: unlock has to deliver
 	members   *members        // guarded by mu; nil unless a presence channel
 	countDue  *time.Timer     // guarded by mu: a subscription_count that is held back
+	countHere bool            // guarded by mu: a change of the count that observers have not heard of happened here
 	countSent time.Time       // guarded by mu
 	missTold  time.Time       // guarded by mu: when observers last heard of a cache miss
 
@@ -64,9 +66,9 @@ func newChannel(state *appState, name string) *channel {
 	return ch
 }
 
-// accept appends one event to the outbox. cache, unless nil, is kept for subscribers to come. It reports whether the
+// accept appends one event to the outbox. m, unless nil, is the message that it is of. It reports whether the
 // caller has to see that the outbox is delivered, with run, once it holds no lock. The caller has a place in the hub (Hub.enter).
-func (ch *channel) accept(f *frame, except *conn, billed int, cache *string) (due bool) {
+func (ch *channel) accept(f *frame, except *conn, billed int, m *Message) (due bool) {
 	var since time.Duration
 	if billed > 0 {
 		since = ch.state.hub.clock()
@@ -75,8 +77,8 @@ func (ch *channel) accept(f *frame, except *conn, billed int, cache *string) (du
 	defer ch.outMu.Unlock()
 	ch.seq++
 	ch.outbox = append(ch.outbox, outgoing{frame: f, seq: ch.seq, except: except, billed: billed, since: since})
-	if cache != nil {
-		ch.keep(f, *cache)
+	if m != nil && m.Cache != nil {
+		ch.keep(f, *m.Cache, m.cachedUntil())
 	}
 	due = !ch.delivering
 	ch.delivering = true
@@ -96,13 +98,18 @@ func (ch *channel) claim() bool {
 
 // unlock releases mu and delivers what tell has accepted meanwhile.
 func (ch *channel) unlock() {
-	due := ch.due
-	ch.due = false
-	ch.mu.Unlock()
-	if due {
+	if ch.release() {
 		ch.state.awaitKept()
 		ch.run()
 	}
+}
+
+// release releases mu and reports whether the caller has to run.
+func (ch *channel) release() (due bool) {
+	due = ch.due
+	ch.due = false
+	ch.mu.Unlock()
+	return due
 }
 
 // tell sends a frame of the protocol itself to the present subscribers. The caller holds mu and releases it with unlock.
@@ -145,12 +152,23 @@ func (ch *channel) move(from, to int) {
 	ch.subs[to].index = to
 }
 
-// counts returns the subscribers and, on presence channels, the distinct users.
+// counts returns the subscribers on this node and, on presence channels, the distinct users here.
 func (ch *channel) counts() (subscriptions, users int) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.members != nil {
-		users = len(ch.members.byID)
+		users = len(ch.members.here())
 	}
 	return len(ch.subs), users
+}
+
+// holding returns what is known on this node of the channel in the whole cluster. here says that this node has subscribers, so that it knows all.
+func (ch *channel) holding() (total Holding, here bool) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	total.Count = len(ch.subs) + ch.elsewhere
+	if ch.members != nil {
+		total.Members = len(ch.members.byID)
+	}
+	return total, len(ch.subs) > 0
 }

@@ -61,7 +61,7 @@ func (c *conn) clientEvent(m clientMessage) {
 		c.state.awaitKept()
 	}
 	if err := c.hub.broker().Publish(context.Background(), &Message{
-		App: app.ID(), Channel: name, Event: r.Event, Except: c.id,
+		own: true, App: app.ID(), Channel: name, Event: r.Event, Except: c.id,
 		Payload: appendEvent(nil, r.Event, name, r.Data, r.UserID),
 	}); err != nil {
 		c.hub.publishFailed(app.ID(), name, err)

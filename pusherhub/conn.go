@@ -1,10 +1,7 @@
 package pusherhub
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"net"
-	"strconv"
 	"sync"
 	"time"
 	"unique"
@@ -52,21 +49,12 @@ type conn struct {
 	early       []byte // arrived together with the upgrade request
 	lastRead    time.Time
 	probedAt    time.Time
-	authorizeBy time.Time // zero: authorized, or not asked for
-	userInfo    []byte    // raw JSON of the signed-in user's user_info; nil if none
-	watchlist   []string  // guarded by users.mu
-	errors      window    // error frames sent, for the flood guard
-	messages    window    // messages received, for the rate limiter
-	events      window    // client events received
-}
-
-// newSocketID returns two random integers below 2^53 joined by a dot. Nobody can guess one, because
-// it is part of what is signed, and no two sockets ever share one.
-func newSocketID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	left, right := binary.BigEndian.Uint64(b[:8])>>11, binary.BigEndian.Uint64(b[8:])>>11
-	return strconv.FormatUint(max(left, 1), 10) + "." + strconv.FormatUint(right, 10)
+	authorizeBy time.Time  // zero: authorized, or not asked for
+	userInfo    []byte     // raw JSON of the signed-in user's user_info; nil if none
+	watchlist   *watchlist // guarded by users.mu; nil: it watches nobody
+	errors      window     // error frames sent, for the flood guard
+	messages    window     // messages received, for the rate limiter
+	events      window     // client events received
 }
 
 // app returns the app's current settings.

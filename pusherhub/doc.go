@@ -59,6 +59,14 @@
 // the old one, takes over what is to go on, and is told what is left in the feed; a plugin without a successor is detached when it
 // was told everything (attach.go). Sockets, channels and feeds stay. Package hubtest has the suite that every plugin must pass.
 //
+// # Many nodes
+//
+// A [Broker] carries events to the other nodes of a cluster. One that is a [RosterBroker] also keeps a register of who holds what. A node
+// enters what it has itself (holdings.go, user.go), under the lock under which it changes, and is told what the others have (roster.go): members
+// beside the local ones in members, counts in channel.elsewhere and elsewhere, users in user.elsewhere. What a client is told follows from the two together, in one
+// place and order, so no client sees a contradiction. Observers are told by the one node that the register tells (report.go). With a single node
+// there is no register, and what happens here is what happened.
+//
 // # Seen and steered by who runs it
 //
 // Apps, Channels, Connections and their like (list_*.go) tell what a hub holds, page by page and without secrets. They are of this node
@@ -77,11 +85,13 @@
 //
 // In this order, each optional:
 //
-//	interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.mu
+//	retracting → interest.mu → shard.mu → channel.mu → channel.outMu → users.mu → sendQueue.mu → conn.mu
 //
-// Hub.mu, registry shards, backlog.mu, feed.mu, replayCache.mu, onceCache.mu, parkingLot.mu and tally.mu are leaves. No lock is held while writing to a socket or calling a plugin,
+// elsewhere.mu comes before a broker's own locks, and after none but retracting. tenure.mu and overlap.mu are held while the hub takes over what a broker calls it
+// with, so they come after a broker's own locks and before all of these. Hub.mu, lateReports.mu (before Hub.mu, statesMu and feed.mu), registry shards, backlog.mu, feed.mu, replayCache.mu, onceCache.mu, parkingLot.mu and tally.mu are leaves. No lock is held while writing to a socket or calling a plugin,
 // but for Hub.applyMu and appState.useMu, which order changes of settings, while plugins are told that they are attached. A useMu
 // may be held while that of a live side is taken which the same app had earlier, and Hub.statesMu after it.
-// Only interest.mu, which orders a channel's own calls, is held while calling a broker. Each goroutine and
+// Only interest.mu, which orders a channel's own calls, and elsewhere.mu are held while calling a broker, but for Hold, Join and Leave, which take nothing but a
+// leaf lock and are called wherever things change. A broker calls the hub with its own locks held, so no other call may be made where one of the hub's is. Each goroutine and
 // each request takes part in Hub.work, which Close waits for.
 package pusherhub

@@ -64,6 +64,7 @@ func (h *Hub) Finish(ctx context.Context) {
 			return
 		}
 	}
+	h.settle(ctx, h.broker())
 	h.finished.Store(true)
 	limit := time.AfterFunc(detachAtClose, h.detachCancel)
 	defer limit.Stop()
@@ -96,6 +97,7 @@ func (h *Hub) Close() error {
 	h.work.Wait()
 	h.parking.close()
 	h.stopTimers()
+	h.settle(context.Background(), h.broker())
 	h.finishPlugins()
 	if b := h.current.Load(); b != nil {
 		return (*b).Close()
@@ -103,10 +105,24 @@ func (h *Hub) Close() error {
 	return nil
 }
 
+// settleAtClose is how long a hub waits for the register of the cluster when it ends or changes its broker.
+const settleAtClose = time.Second
+
+// settle waits until the register of a broker, if it has one, knows what is held here now, and what came of that is observed, but not for long: what is not
+// known by then is found by another node.
+func (h *Hub) settle(ctx context.Context, of Broker) {
+	if b, keeps := of.(RosterBroker); keeps {
+		ctx, cancel := context.WithTimeout(ctx, settleAtClose)
+		defer cancel()
+		_ = b.Settle(ctx)
+	}
+}
+
 // finishPlugins waits until every observer was told everything and every plugin has finished, for which they have detachAtClose.
 func (h *Hub) finishPlugins() {
 	limit := time.AfterFunc(detachAtClose, h.detachCancel)
 	defer limit.Stop()
+	h.reports.end()
 	h.eachState(func(s *appState) { s.detachAll() })
 	h.feeding.Wait()
 	h.detaching.Wait()

@@ -13,7 +13,7 @@ import (
 )
 
 func TestDrainSpreads(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	t.Run("T72 drain spreads closes", bubble(func(t *testing.T) {
 		s := hubtest.NewPipeServerWith(t, pusherhub.Config{Apps: appsOf(t, pusherhub.AppConfig{}), Drain: pusherhub.Duration(3 * time.Second)})
 		const sockets = 120 // two for each 50 ms
 		var mu sync.Mutex
@@ -43,7 +43,7 @@ func TestDrainSpreads(t *testing.T) {
 				t.Errorf("%d sockets were closed at %s, expected 2", perSlice[at], at)
 			}
 		}
-	})
+	}))
 }
 
 func TestDraining(t *testing.T) {

@@ -115,10 +115,10 @@ func subscriptionErrorPayload(channel string, e *subscriptionError) []byte {
 }
 
 // memberAddedPayload tells the members of a presence channel of a new one. Without user_info it says {}.
-func memberAddedPayload(channel string, m member) []byte {
-	data := append([]byte(`{"user_id":`), appendString(nil, m.userID)...)
+func memberAddedPayload(channel, userID string, info []byte) []byte {
+	data := append([]byte(`{"user_id":`), appendString(nil, userID)...)
 	data = append(data, `,"user_info":`...)
-	data = append(data, m.infoOrEmpty()...)
+	data = append(data, orEmpty(info)...)
 	data = append(data, '}')
 	return eventPayload(eventMemberAdded, channel, string(data))
 }
@@ -129,12 +129,12 @@ func memberRemovedPayload(channel, userID string) []byte {
 	return eventPayload(eventMemberRemoved, channel, string(append(data, '}')))
 }
 
-// infoOrEmpty returns user_info as JSON; app code breaks on null, so a missing one is {}.
-func (m member) infoOrEmpty() []byte {
-	if m.info == nil {
+// orEmpty returns user_info as JSON; app code breaks on null, so a missing one is {}.
+func orEmpty(info []byte) []byte {
+	if info == nil {
 		return []byte("{}")
 	}
-	return m.info
+	return info
 }
 
 // subscriptionCountPayload tells the subscribers how many they are.

@@ -13,7 +13,7 @@ func TestOutboundFrameVectors(t *testing.T) {
 	encoded := map[string][]byte{
 		"out-01": establishedPayload("1234.1234", 120),
 		"out-02": errorPayload(errNoSuchApp.Code, errNoSuchApp.Reason, "", false),
-		"out-03": memberAddedPayload("presence-foobar", member{userID: "10", info: []byte(mrPusher)}),
+		"out-03": memberAddedPayload("presence-foobar", "10", []byte(mrPusher)),
 		"out-04": memberRemovedPayload("presence-foobar", "10"),
 		"out-05": subscriptionCountPayload("my-channel", 3),
 		"out-06": eventPayload(eventCacheMiss, "cache-foo", "{}"),
@@ -60,7 +60,7 @@ func TestSmallPayloads(t *testing.T) {
 		string(watchlistPayload([]string{"1", "2"}, nil)):                              `{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"online\",\"user_ids\":[\"1\",\"2\"]}]}"}`,
 		string(watchlistPayload(nil, []string{`"`})):                                   `{"event":"pusher_internal:watchlist_events","data":"{\"events\":[{\"name\":\"offline\",\"user_ids\":[\"\\\"\"]}]}"}`,
 		string(watchlistPayload(nil, nil)):                                             ``,
-		string(memberAddedPayload("presence-x", member{userID: "1"})):                  `{"event":"pusher_internal:member_added","channel":"presence-x","data":"{\"user_id\":\"1\",\"user_info\":{}}"}`,
+		string(memberAddedPayload("presence-x", "1", nil)):                             `{"event":"pusher_internal:member_added","channel":"presence-x","data":"{\"user_id\":\"1\",\"user_info\":{}}"}`,
 		string(subscriptionErrorPayload("x", &subscriptionError{"T", "text", 400, 0})): `{"event":"pusher:subscription_error","channel":"x","data":{"type":"T","error":"text","status":400}}`,
 		string(pongTextFrame.wire[2:]):                                                 `{"event":"pusher:pong","data":"{}"}`, // row 7
 		string(textPingFrame.wire[2:]):                                                 `{"event":"pusher:ping","data":"{}"}`,

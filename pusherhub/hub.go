@@ -22,6 +22,8 @@ type Hub struct {
 
 	connections atomic.Int64 // open sockets, those being established included
 	began       time.Time    // static
+	socketIDs   socketIDs    // static
+	foreign     foreignSockets
 
 	mu     sync.Mutex // first in the lock order
 	closed bool       // guarded by mu
@@ -30,11 +32,18 @@ type Hub struct {
 	parkAfter time.Duration // static after construction
 	parking   parkingLot
 
-	applyMu sync.Mutex             // one Apply at a time
-	current atomic.Pointer[Broker] // changed under applyMu
+	applyMu sync.Mutex              // one Apply at a time
+	current atomic.Pointer[Broker]  // changed under applyMu
+	node    node                    // guarded by applyMu: the current broker's
+	overlap atomic.Pointer[overlap] // changed under applyMu; nil unless the hub changes from one broker of a cluster to another
+
+	reports lateReports
+
+	retracting sync.Mutex // held while live sides that are gone leave the register, and while new ones are made; before all other locks
 
 	statesMu sync.RWMutex
 	states   map[string]*appState // guarded by statesMu, by app id
+	born     uint64               // guarded by statesMu: how many live sides were made
 	leaving  []*appState          // guarded by statesMu: of apps that are gone, until it is found that their sockets are, too
 	past     AppStats             // guarded by statesMu: what apps that are gone have counted
 
@@ -51,7 +60,7 @@ type Hub struct {
 
 // New returns a hub without settings: until the first Apply nothing is served.
 func New() *Hub {
-	h := &Hub{began: time.Now(), parkAfter: parkAfter, emptied: make(chan struct{}, 1), states: make(map[string]*appState)}
+	h := &Hub{began: time.Now(), socketIDs: newSocketIDs(), parkAfter: parkAfter, emptied: make(chan struct{}, 1), states: make(map[string]*appState)}
 	h.keepCtx, h.keepCancel = context.WithCancel(context.Background())
 	h.detachCtx, h.detachCancel = context.WithCancel(context.Background())
 	return h
@@ -105,16 +114,26 @@ func (h *Hub) useBroker(s *Settings) error {
 	if old != nil && *old == next {
 		return nil
 	}
-	if err := next.Open(context.Background(), node{h}); err != nil {
+	n := newNode(h)
+	if err := next.Open(context.Background(), n); err != nil {
 		return fmt.Errorf("opening the broker: %w", err)
 	}
 	if old == nil {
+		h.node = n
 		h.current.Store(&next)
 		return nil
 	}
+	_, asked := (*old).(InterestBroker)
+	if _, asks := next.(InterestBroker); asked && asks {
+		h.overlap.Store(newOverlap(n))
+		defer h.overlap.Store(nil)
+	}
+	h.node.end()
+	h.node = n
 	h.moveInterest(next, false)
 	h.current.Store(&next)
 	h.moveInterest(next, true)
+	h.moveHoldings(*old, next)
 	if err := (*old).Close(); err != nil {
 		s.log.Error("closing the previous broker", zap.Error(err))
 	}
@@ -145,9 +164,11 @@ func (h *Hub) logger() *zap.Logger {
 func (h *Hub) stateOf(s *Settings, app *App) *appState {
 	state := h.state(app.ID())
 	if state == nil {
+		h.retracting.Lock()
 		h.statesMu.Lock()
 		if state = h.states[app.ID()]; state == nil {
-			state = &appState{hub: h, id: app.ID()}
+			h.born++
+			state = &appState{hub: h, id: app.ID(), born: h.born}
 			state.app.Store(app)
 			if now := h.settings.Load(); now != nil && s.number < now.number {
 				h.forget(errRestarting, state) // whoever comes back meets the settings of now
@@ -156,6 +177,7 @@ func (h *Hub) stateOf(s *Settings, app *App) *appState {
 			}
 		}
 		h.statesMu.Unlock()
+		h.retracting.Unlock()
 	}
 	if state.attached.Load() != app {
 		state.use(s, app)
@@ -175,10 +197,7 @@ func (h *Hub) before(s *appState) (list []*appState) {
 	h.statesMu.RLock()
 	defer h.statesMu.RUnlock()
 	for _, state := range h.leaving {
-		if state == s {
-			break // it is gone, too, and those behind it came later
-		}
-		if state.id == s.id {
+		if state.id == s.id && state.born < s.born { // a later one may be gone already, too
 			list = append(list, state)
 		}
 	}
@@ -222,6 +241,7 @@ func (s *appState) use(settings *Settings, app *App) {
 
 // dropStates closes the sockets of apps that are gone and forgets the apps.
 func (h *Hub) dropStates(isGone func(id string) bool) {
+	h.retracting.Lock()
 	h.statesMu.Lock()
 	var gone []*appState
 	for id, state := range h.states {
@@ -232,6 +252,10 @@ func (h *Hub) dropStates(isGone func(id string) bool) {
 	}
 	h.forget(errNoSuchApp, gone...)
 	h.statesMu.Unlock()
+	for _, state := range gone {
+		state.retract()
+	}
+	h.retracting.Unlock()
 	for _, state := range gone {
 		state.closeAll(errNoSuchApp)
 		state.retire()
@@ -292,24 +316,3 @@ func (h *Hub) enter() bool {
 func (h *Hub) hold() { h.work.Add(1) }
 
 func (h *Hub) leave() { h.work.Done() }
-
-// node is the hub as its broker sees it.
-type node struct{ hub *Hub }
-
-// Deliver queues m for the local subscribers of its channel.
-func (n node) Deliver(m *Message) {
-	if !n.hub.enter() {
-		return
-	}
-	defer n.hub.leave()
-	n.hub.deliver(m)
-}
-
-// Execute carries out a command on the local sockets.
-func (n node) Execute(c Command) {
-	if !n.hub.enter() {
-		return
-	}
-	defer n.hub.leave()
-	n.hub.execute(c)
-}

@@ -34,6 +34,19 @@ func (i *interest) leave(ch *channel) {
 	if i.subs > 0 {
 		return
 	}
+	i.end(ch)
+	ch.forgetElsewhere()
+}
+
+// retract ends the interest although there are subscriptions: the app is gone, and nothing is delivered to it.
+func (i *interest) retract(ch *channel) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.end(ch)
+}
+
+// end takes the channel back from everybody who was told of it. The caller holds mu.
+func (i *interest) end(ch *channel) {
 	for _, b := range i.told {
 		if err := b.Unsubscribe(ch.state.id, ch.name); err != nil {
 			i.failed("unsubscribing at the broker", ch, err)
@@ -44,7 +57,7 @@ func (i *interest) leave(ch *channel) {
 
 // tell makes the channel known to b, once. The caller holds mu.
 func (i *interest) tell(b InterestBroker, ch *channel) {
-	if i.subs == 0 || slices.Contains(i.told, b) {
+	if i.subs == 0 || ch.state.gone.Load() != nil || slices.Contains(i.told, b) {
 		return
 	}
 	i.told = append(i.told, b)

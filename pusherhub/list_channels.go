@@ -46,7 +46,7 @@ type ChannelDetail struct {
 	// CachedEvent is the event that is kept; nil if none.
 	CachedEvent *CachedEvent `json:"cached_event,omitempty"`
 
-	// Members are the ids of the users on a presence channel, one page of them; nil on others.
+	// Members are the ids of the users on a presence channel on this node, one page of them; nil on others.
 	Members []string `json:"members,omitempty"`
 }
 
@@ -108,7 +108,7 @@ func (h *Hub) Channel(ctx context.Context, app, name string, members Page) (deta
 			return nil
 		}
 		ch.mu.Lock()
-		ids := slices.Clone(ch.members.ids)
+		ids := ch.members.here()
 		ch.mu.Unlock()
 		for _, id := range ids {
 			page.offer(id, id)

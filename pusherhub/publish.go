@@ -3,6 +3,7 @@ package pusherhub
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // event is one event of the HTTP API, checked, on its way to its channels.
@@ -29,9 +30,9 @@ func (h *Hub) publish(ctx context.Context, state *appState, app *App, clientIP s
 			if refused != nil {
 				return refused
 			}
-			m := &Message{App: app.ID(), Channel: channel, Event: r.Event, Except: e.except, Payload: eventPayload(r.Event, channel, r.Data)}
+			m := &Message{own: true, App: app.ID(), Channel: channel, Event: r.Event, Except: e.except, Payload: eventPayload(r.Event, channel, r.Data)}
 			if KindOf(channel).Cache {
-				m.Cache = new(r.Data)
+				m.Cache, m.CacheUntil = new(r.Data), time.Now().Add(time.Duration(app.cfg.CacheTTL)).UnixMilli()
 			}
 			messages = append(messages, m)
 			if observed {
@@ -50,7 +51,7 @@ func (h *Hub) publish(ctx context.Context, state *appState, app *App, clientIP s
 	}
 	state.counters.eventsPublished.Add(uint64(len(messages)))
 	if observed {
-		state.observeUndelivered(messages, data) // not while a burst waits to be delivered: who observes may take long
+		state.observeUndelivered(ctx, messages, data) // not while a burst waits to be delivered: who observes may take long
 	}
 	return nil
 }
@@ -116,7 +117,7 @@ func (h *Hub) deliver(m *Message) {
 	}
 	billed := len(m.Payload)
 	state.backlog.add(billed)
-	if ch.accept(state.eventFrame(m), state.conns.find(m.Except), billed, m.Cache) {
+	if ch.accept(state.eventFrame(m), state.conns.find(m.Except), billed, m) {
 		ch.run()
 	}
 }

@@ -17,6 +17,9 @@ type Stats struct {
 	// BrokerReady is whether what is published here reaches the other nodes, as a [ReadyBroker] says; always, with any other broker.
 	BrokerReady bool
 
+	ForeignSockets    uint64 // events that left out a socket which this hub never had, from two minutes after the start on; only with a [MemoryBroker]
+	ReplicasSuspected bool   // there are signs of other replicas: [Hub.Replicas] is not nil
+
 	// Apps are the figures of each app, by its id: of those that are listed, and of those that a source found and that have been used.
 	Apps map[string]AppStats
 
@@ -104,6 +107,8 @@ func (h *Hub) Stats() Stats {
 		ObservationsDropped: h.counters.observationsDropped.Load(),
 		PluginPanics:        h.counters.pluginPanics.Load(),
 		BrokerReady:         h.brokerReady() == nil,
+		ForeignSockets:      h.foreign.total.Load(),
+		ReplicasSuspected:   h.Replicas() != nil,
 		Apps:                make(map[string]AppStats),
 		Measures:            measures,
 	}

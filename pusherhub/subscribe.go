@@ -161,7 +161,6 @@ func (c *conn) join(app *App, name string, who member) *subscriptionError {
 	ch.interest.join(c.hub, ch)
 	ch.mu.Lock()
 	sub := &subscription{conn: c, channel: ch}
-	occupied := len(ch.subs) == 0
 	added := false
 	if ch.members != nil {
 		if ch.members.byID[who.userID] == nil && app.cfg.MaxPresenceMembers.exceeded(len(ch.members.byID)+1) {
@@ -169,21 +168,16 @@ func (c *conn) join(app *App, name string, who member) *subscriptionError {
 			ch.abandon()
 			return errPresenceFull
 		}
-		sub.seat = &seat{conn: c, member: who}
+		sub.seat = &seat{conn: c, member: who, since: time.Now().UnixNano()}
 		added = ch.members.join(sub.seat)
 	}
 	if added {
-		ch.tell(memberAddedPayload(name, who)) // before welcome: not for the subscriber itself
+		ch.tell(memberAddedPayload(name, who.userID, who.info)) // before welcome: not for the subscriber itself
 	}
 	c.welcome(ch, sub)
 	ch.add(sub)
-	ch.countChanged(app)
-	if occupied {
-		ch.observe(Observation{Type: ChannelOccupied})
-	}
-	if added {
-		ch.observe(Observation{Type: MemberAdded, UserID: who.userID})
-	}
+	ch.countChanged(app, true)
+	ch.came(sub, added)
 	ch.unlock()
 	c.mu.Lock()
 	c.subs.add(sub)
@@ -258,6 +252,7 @@ func (c *conn) resubscribe(sub *subscription, who member) *subscriptionError {
 	defer ch.mu.Unlock()
 	if sub.seat != nil {
 		sub.seat.info = who.info
+		ch.describe(sub.seat)
 	}
 	c.welcomeAgain(sub)
 	return nil
@@ -268,7 +263,7 @@ func (ch *channel) hasRoom(app *App, userID string, givenUp *seat) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	users := len(ch.members.byID) + 1
-	if len(ch.members.byID[givenUp.userID].seats) == 1 {
+	if u := ch.members.byID[givenUp.userID]; len(u.seats) == 1 && u.elsewhere == nil {
 		users--
 	}
 	return ch.members.byID[userID] != nil || !app.cfg.MaxPresenceMembers.exceeded(users)
@@ -319,13 +314,8 @@ func (c *conn) leave(sub *subscription) {
 	if removed {
 		ch.tell(memberRemovedPayload(ch.name, sub.seat.userID))
 	}
-	ch.countChanged(app)
-	if removed {
-		ch.observe(Observation{Type: MemberRemoved, UserID: sub.seat.userID})
-	}
-	if len(ch.subs) == 0 {
-		ch.observe(Observation{Type: ChannelVacated})
-	}
+	ch.countChanged(app, true)
+	ch.went(sub, removed)
 	ch.unlock()
 	ch.abandon()
 }

@@ -128,14 +128,29 @@ func TestSocketIDVectors(t *testing.T) {
 	}
 }
 
-func TestNewSocketID(t *testing.T) {
+func TestSocketIDs(t *testing.T) {
 	seen := make(map[string]bool)
+	ids, others := newSocketIDs(), newSocketIDs()
 	for range 10_000 {
-		id := newSocketID()
+		id := ids.next()
 		left, right, _ := strings.Cut(id, ".")
 		if seen[id] || !validSocketID(id) || left[0] == '0' || len(left) > 16 || len(right) > 16 { // 2^53 has 16 digits
 			t.Fatalf("found socket id %q (seen before: %t)", id, seen[id])
 		}
 		seen[id] = true
+		if _, foreign := ids.foreign(id); foreign {
+			t.Fatalf("%q is foreign to those who made it", id)
+		}
+		if _, foreign := others.foreign(id); !foreign {
+			t.Fatalf("%q is not foreign to others", id)
+		}
+		if _, foreign := ids.foreign(left + ".1"); !foreign {
+			t.Fatalf("an id with the first half of %q is not foreign", id)
+		}
+	}
+	for _, id := range []string{"9007199254740992.1", "1.9007199254740992", "99999999999999999999.1"} {
+		if _, foreign := ids.foreign(id); foreign {
+			t.Errorf("%q is foreign, expected that no hub can have it: its numbers are too large", id)
+		}
 	}
 }

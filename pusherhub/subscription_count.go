@@ -8,13 +8,17 @@ const (
 	countEvery      = 5 * time.Second
 )
 
-// countChanged tells the subscribers and observers how many subscribers there are, if the app wants it.
-// The caller holds mu.
-func (ch *channel) countChanged(app *App) {
-	if ch.kind.Access == AccessPresence || ch.kind.Access == AccessUser || !isOn(app.cfg.SubscriptionCount) || ch.countDue != nil {
+// countChanged tells the subscribers how many of them there are, if the app wants it, and the observers if the change happened here: of
+// a cluster's nodes, one tells them. The caller holds mu.
+func (ch *channel) countChanged(app *App, here bool) {
+	if ch.kind.Access == AccessPresence || ch.kind.Access == AccessUser || !isOn(app.cfg.SubscriptionCount) || len(ch.subs) == 0 && !here {
 		return
 	}
-	if wait := countEvery - time.Since(ch.countSent); len(ch.subs) > countQuietAbove && wait > 0 {
+	ch.countHere = ch.countHere || here
+	if ch.countDue != nil {
+		return
+	}
+	if wait := countEvery - time.Since(ch.countSent); len(ch.subs)+ch.elsewhere > countQuietAbove && wait > 0 {
 		ch.countDue = time.AfterFunc(wait, ch.sendHeldCount)
 		return
 	}
@@ -23,8 +27,12 @@ func (ch *channel) countChanged(app *App) {
 
 func (ch *channel) sendCount() {
 	ch.countSent = time.Now()
-	ch.tell(subscriptionCountPayload(ch.name, len(ch.subs)))
-	ch.state.observe(Observation{Type: SubscriptionCount, Channel: ch.name, Count: len(ch.subs)})
+	count := len(ch.subs) + ch.elsewhere
+	ch.tell(subscriptionCountPayload(ch.name, count))
+	if ch.countHere {
+		ch.countHere = false
+		ch.state.observe(Observation{Type: SubscriptionCount, Channel: ch.name, Count: count})
+	}
 }
 
 // sendHeldCount sends the count that was held back, as it is by now.

@@ -130,7 +130,7 @@ func (h *Hub) admit(r *http.Request, site Site, s *Settings, key string) (*App, 
 // enter asks the plugins and takes a place; exit gives it back.
 func (c *conn) enter(r *http.Request, site Site, s *Settings, app *App) *CloseError {
 	h := c.hub
-	c.id, c.clientIP = newSocketID(), site.clientIP(r)
+	c.id, c.clientIP = h.socketIDs.next(), site.clientIP(r)
 	state := h.stateOf(s, app)
 	request := &ConnectRequest{
 		App: app.ID(), SocketID: c.id, ClientIP: c.clientIP,
@@ -166,7 +166,9 @@ func (c *conn) exit() {
 
 // reserve takes a place among the app's and the node's connections; release gives it back.
 func (h *Hub) reserve(s *Settings, app *App, state *appState) *CloseError {
-	if n := state.connections.Add(1); app.cfg.MaxConnections.exceeded(int(n)) {
+	n := int(state.connections.Add(1))
+	state.holdConnections()
+	if app.cfg.MaxConnections > 0 && app.cfg.MaxConnections.exceeded(n+state.connectionsElsewhere()) {
 		state.leave()
 		return errOverQuota
 	}
@@ -189,7 +191,9 @@ func (h *Hub) release(state *appState) {
 
 // leave takes a connection out of the count.
 func (s *appState) leave() {
-	if s.connections.Add(-1) == 0 && s.gone.Load() != nil {
+	left := s.connections.Add(-1)
+	s.holdConnections()
+	if left == 0 && s.gone.Load() != nil {
 		s.detachAll()
 	}
 }

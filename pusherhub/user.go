@@ -19,14 +19,21 @@ type users struct {
 
 // user is one user id. Guarded by users.mu, the id aside.
 type user struct {
-	id       string
-	conns    []*conn
-	watchers []*conn     // sockets whose watchlist names the user
-	hold     *time.Timer // runs while the last socket is gone and nobody was told yet
-	holds    int         // counts holds, so that one that was cut short at its very end does not act for the next
+	id        string
+	conns     []*conn
+	watchers  []*conn     // sockets whose watchlist names the user
+	hold      *time.Timer // runs while the last socket is gone and nobody was told yet
+	elsewhere bool        // another node has the user; known while follows is above 0
+	follows   int         // sockets whose watchlist names the user, or is about to
+	holds     int         // counts holds, so that one that was cut short at its very end does not act for the next
 }
 
-func (u *user) online() bool { return len(u.conns) > 0 || u.hold != nil }
+func (u *user) online() bool { return u.here() || u.elsewhere }
+
+// here reports whether this node has the user.
+func (u *user) here() bool { return len(u.conns) > 0 || u.hold != nil }
+
+func (u *user) topic(s *appState) Topic { return Topic{App: s.id, UserID: u.id} }
 
 // get returns the user, made if need be. The caller holds mu.
 func (us *users) get(id string) *user {
@@ -43,7 +50,7 @@ func (us *users) get(id string) *user {
 
 // tidy forgets a user that nothing holds. The caller holds mu.
 func (us *users) tidy(u *user) {
-	if len(u.conns) == 0 && len(u.watchers) == 0 && u.hold == nil {
+	if !u.here() && len(u.watchers) == 0 && u.follows == 0 {
 		delete(us.byID, u.id)
 	}
 }
@@ -54,25 +61,47 @@ func (us *users) enter(c *conn, id string) *user {
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	u := us.get(id)
-	cameOnline := !u.online()
+	wasHere, wasOnline := u.here(), u.online()
 	if u.hold != nil {
 		u.hold.Stop()
 		u.hold = nil
 	}
 	u.conns = append(u.conns, c)
 	c.observe(Observation{Type: SignedIn, SocketID: c.id, UserID: id})
-	if cameOnline {
+	if !wasOnline {
 		u.tellWatchers(watchlistPayload([]string{id}, nil))
-		c.observe(Observation{Type: UserOnline, UserID: id})
+	}
+	if !wasHere {
+		c.state.userCame(u)
 	}
 	return u
+}
+
+// userCame makes a user of this node known: to the register, which finds out who is new to the cluster (node.Report), or to observers. The
+// caller holds users.mu.
+func (s *appState) userCame(u *user) {
+	b, alone := s.register()
+	if b != nil {
+		b.Hold(u.topic(s), 1)
+	} else if alone {
+		s.observe(Observation{Type: UserOnline, UserID: u.id})
+	}
+}
+
+// userWent is userCame for one who has gone.
+func (s *appState) userWent(u *user) {
+	b, alone := s.register()
+	if b != nil {
+		b.Hold(u.topic(s), 0)
+	} else if alone {
+		s.observe(Observation{Type: UserOffline, UserID: u.id})
+	}
 }
 
 // leave signs a socket out and drops its watchlist.
 func (us *users) leave(c *conn) {
 	us.mu.Lock()
-	defer us.mu.Unlock()
-	us.unwatch(c)
+	before := us.unwatch(c)
 	u := c.user
 	u.conns = slices.DeleteFunc(u.conns, func(other *conn) bool { return other == c })
 	if len(u.conns) == 0 {
@@ -81,6 +110,8 @@ func (us *users) leave(c *conn) {
 		n := u.holds
 		u.hold = time.AfterFunc(offlineHold, func() { us.goOffline(state, u, n) })
 	}
+	us.mu.Unlock()
+	us.unfollow(c.state, before)
 }
 
 // goOffline tells the watchers of a user who did not come back within the hold.
@@ -95,9 +126,11 @@ func (us *users) goOffline(state *appState, u *user, hold int) {
 		return
 	}
 	u.hold = nil
-	u.tellWatchers(watchlistPayload(nil, []string{u.id}))
+	if !u.online() {
+		u.tellWatchers(watchlistPayload(nil, []string{u.id}))
+	}
+	state.userWent(u)
 	us.tidy(u)
-	state.observe(Observation{Type: UserOffline, UserID: u.id})
 	us.mu.Unlock()
 }
 

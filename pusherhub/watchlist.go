@@ -2,14 +2,21 @@ package pusherhub
 
 import "slices"
 
+// watchlist is whom a socket watches. Guarded by users.mu, the ids aside.
+type watchlist struct {
+	ids []string
+	at  RosterBroker // says who of them is online on other nodes; nil: there are none
+}
+
 // watch replaces a socket's watchlist and tells it who of these is online and who is not.
 func (us *users) watch(c *conn, ids []string) {
+	next := us.follow(c.state, ids)
+	at := next.at
 	us.mu.Lock()
-	defer us.mu.Unlock()
-	us.unwatch(c)
+	before := us.unwatch(c)
 	var online, offline []string
 	for _, id := range ids {
-		u := us.get(id)
+		u := us.byID[id]
 		u.watchers = append(u.watchers, c)
 		if u.online() {
 			online = append(online, id)
@@ -17,20 +24,29 @@ func (us *users) watch(c *conn, ids []string) {
 			offline = append(offline, id)
 		}
 	}
-	c.watchlist = ids
+	c.watchlist = next
 	if payload := watchlistPayload(online, offline); payload != nil {
 		c.replyPayload(payload)
 	}
+	us.mu.Unlock()
+	us.unfollow(c.state, before)
+	if b, _ := c.state.register(); b != nil && b != at {
+		us.moveFollowed(c.state, b) // the hub has changed its broker meanwhile
+	}
 }
 
-// unwatch drops a socket's watchlist. The caller holds mu.
-func (us *users) unwatch(c *conn) {
-	for _, id := range c.watchlist {
+// unwatch drops a socket's watchlist and returns it. The caller holds mu and unfollows afterwards.
+func (us *users) unwatch(c *conn) *watchlist {
+	list := c.watchlist
+	c.watchlist = nil
+	if list == nil {
+		return nil
+	}
+	for _, id := range list.ids {
 		u := us.byID[id]
 		u.watchers = slices.DeleteFunc(u.watchers, func(other *conn) bool { return other == c })
-		us.tidy(u)
 	}
-	c.watchlist = nil
+	return list
 }
 
 // tellWatchers sends one frame to everybody who watches the user. The caller holds mu.

@@ -87,6 +87,10 @@ func (n *recordingNode) Execute(c pusherhub.Command) {
 	n.executed = append(n.executed, c)
 }
 
+func (n *recordingNode) Roster(pusherhub.Roster) {}
+
+func (n *recordingNode) Report(pusherhub.Transition) {}
+
 // messages returns copies of what was delivered.
 func (n *recordingNode) messages() (list []pusherhub.Message) {
 	n.mu.Lock()

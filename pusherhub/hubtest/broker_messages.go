@@ -8,12 +8,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
 )
 
-func testMessagesAsTheyAre(t *testing.T, b *openBroker) {
-	want := []pusherhub.Message{
+// oddMessages are all that a message can be.
+func oddMessages() []pusherhub.Message {
+	return []pusherhub.Message{
 		{App: "app", Channel: "c", Event: "e", Payload: []byte(`{"event":"e","channel":"c","data":"{\"a\":1}"}`)},
 		{App: "app", Channel: "c", Event: `App\Events\É`, Payload: []byte("\u2028 \x00 \" \U0001F600 <&>")},
 		{App: "app", Channel: "c", Event: "e", Payload: bytes.Repeat([]byte("0123456789abcdef"), 1<<16)}, // 1 MiB
@@ -21,10 +23,14 @@ func testMessagesAsTheyAre(t *testing.T, b *openBroker) {
 		{App: "app", Channel: "c", Event: "e", Payload: []byte("x"), Except: "not of this node"},
 		{App: "app", Channel: "cache-c", Event: "e", Payload: []byte("x"), Cache: new("data \"\n")},
 		{App: "app", Channel: "cache-c", Event: "e", Payload: []byte("x"), Cache: new("")}, // empty is not none
+		{App: "app", Channel: "cache-c", Event: "e", Payload: []byte("x"), Cache: new("kept"), CacheUntil: time.Now().Add(time.Hour).UnixMilli()},
 		{App: "app 2", Channel: "#server-to-user-é/7", Event: "e", Payload: []byte("x")},
 		{App: "app", Channel: strings.Repeat("long", 50), Event: strings.Repeat("e", 200), Payload: []byte("x")},
 	}
-	for i, m := range want {
+}
+
+func testMessagesAsTheyAre(t *testing.T, b *openBroker) {
+	for i, m := range oddMessages() {
 		b.subscribe(m.App, m.Channel)
 		b.publish(new(copyOf(&m)))
 		if found := b.expect(i + 1)[i]; !reflect.DeepEqual(found, m) {

@@ -55,13 +55,18 @@ func verdictOn(t *testing.T, check string, patience time.Duration, make func(tes
 	}
 	v := &verdict{TB: t}
 	inGoroutine(func() { pluginChecks[i].run(newTrial(v, make, patience, 100*time.Millisecond)) })
+	v.cleanUp()
+	return v.found
+}
+
+// cleanUp ends what the test has begun.
+func (v *verdict) cleanUp() {
 	for len(v.cleanups) > 0 {
 		last := len(v.cleanups) - 1
 		f := v.cleanups[last]
 		v.cleanups = v.cleanups[:last]
 		inGoroutine(f)
 	}
-	return v.found
 }
 
 // inGoroutine runs f, which may end its goroutine.
