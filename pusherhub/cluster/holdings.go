@@ -1,0 +1,243 @@
+package cluster
+
+import (
+	"bytes"
+	"container/list"
+	"sync"
+	"time"
+
+	"github.com/onecharge/pusherhub/pusherhub"
+)
+
+// holdings is what this node holds, and how much of that the register knows. Nothing is kept of what this node neither holds nor has in the
+// register, so its size is bounded by the two, whatever comes and goes while the register cannot be reached.
+//
+// mu is a leaf: nothing is called with it held.
+type holdings struct {
+	mu      sync.Mutex
+	topics  map[pusherhub.Topic]*held // guarded by mu, like everything below
+	queues  [queueCount]list.List     // of *held that differ from the register, in the order in which they began to
+	clock   uint64                    // counts what was put into queues
+	node    string                    // the id under which it is entered
+	era     uint64                    // changes with every re-entry: what is under way from before does not count
+	flying  int                       // held that are in the batch that is under way
+	entries int                       // what the register has of this node, as [Pulse] counts it
+	changes uint64                    // rises whenever entries may have changed
+	hurry   int                       // calls of Settle that wait: nothing is held back
+	idle    chan struct{}             // closed when nothing is to be done; nil if nobody waits
+	busy    bool                      // a round is under way
+}
+
+// held is what this node holds of one topic.
+type held struct {
+	topic  pusherhub.Topic
+	queue  queueID
+	place  *list.Element // in its queue; nil if it is in none
+	order  uint64        // the clock when it was put there
+	due    time.Time     // when what is held back is to go
+	flying bool          // it is in the batch that is under way
+
+	count    int  // that it holds
+	entered  int  // that the register has
+	restored bool // the topic is to be restored, see [Update]
+	restores int  // how many of the topic and its members are to be restored
+
+	members map[string]*membership
+	changed map[string]*membership // those that the register has otherwise, and that are not under way so
+}
+
+// membership is a member that this node holds, or that the register has of it.
+type membership struct {
+	member   pusherhub.Member
+	present  bool // it holds the member
+	entered  bool // the register has it, perhaps with other data
+	flying   bool // it is in the batch that is under way
+	restored bool // it is to be restored, see [MemberUpdate]
+}
+
+type queueID int
+
+const (
+	queueNone     queueID = iota
+	queueRestored         // what is to be restored goes first
+	queueUrgent           // what makes transitions
+	queueLazy             // what waits for more
+	queueCount
+)
+
+func newHoldings() *holdings { return &holdings{topics: make(map[pusherhub.Topic]*held)} }
+
+// hold notes a count, and reports whether the flusher has to look.
+func (o *holdings) hold(t pusherhub.Topic, count int) (look bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := o.at(t, count > 0)
+	if h == nil || h.count == count {
+		return false
+	}
+	h.count = max(count, 0)
+	return o.queueUp(h)
+}
+
+// join notes a member.
+func (o *holdings) join(t pusherhub.Topic, m pusherhub.Member) (look bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := o.at(t, true)
+	u := h.members[m.UserID]
+	switch {
+	case u == nil:
+		u = new(membership)
+		if h.members == nil {
+			h.members, h.changed = make(map[string]*membership), make(map[string]*membership)
+		}
+		h.members[m.UserID] = u
+	case u.present && u.member.Since == m.Since && bytes.Equal(u.member.Info, m.Info):
+		return false
+	}
+	u.member, u.present = m, true
+	h.changed[m.UserID] = u
+	return o.queueUp(h)
+}
+
+// leave notes that a member is gone.
+func (o *holdings) leave(t pusherhub.Topic, user string) (look bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := o.at(t, false)
+	if h == nil {
+		return false
+	}
+	u := h.members[user]
+	if u == nil || !u.present {
+		return false
+	}
+	u.present, u.member.Info = false, nil
+	h.changed[user] = u
+	h.tidy(user, u)
+	return o.queueUp(h)
+}
+
+// at returns what is held of a topic; nil if that is nothing, unless it is to be made.
+func (o *holdings) at(t pusherhub.Topic, make bool) *held {
+	h := o.topics[t]
+	if h == nil && make {
+		h = &held{topic: t}
+		o.topics[t] = h
+	}
+	return h
+}
+
+// tidy forgets a member that neither this node nor the register has.
+func (h *held) tidy(user string, u *membership) {
+	if !u.present && !u.entered && !u.flying && !u.restored {
+		delete(h.members, user)
+		delete(h.changed, user)
+	}
+}
+
+// queueUp puts h into the queue where it belongs, or forgets it if there is nothing of it. It reports whether the flusher has to look.
+func (o *holdings) queueUp(h *held) (look bool) {
+	if h.flying {
+		return false // put there when its batch is answered
+	}
+	queue := h.belongs()
+	if queue != h.queue {
+		o.remove(h)
+		if queue != queueNone {
+			o.clock++
+			h.queue, h.order, h.due = queue, o.clock, time.Now().Add(holdBack)
+			h.place = o.queues[queue].PushBack(h)
+		}
+	}
+	if queue == queueNone && h.count == 0 && len(h.members) == 0 {
+		delete(o.topics, h.topic)
+	}
+	o.tellIdle()
+	return queue == queueRestored || queue == queueUrgent || queue == queueLazy && (o.hurry > 0 || o.queues[queueLazy].Len() == 1)
+}
+
+func (o *holdings) remove(h *held) {
+	if h.place != nil {
+		o.queues[h.queue].Remove(h.place)
+		h.place, h.queue = nil, queueNone
+	}
+}
+
+// belongs says which queue h belongs into.
+func (h *held) belongs() queueID {
+	switch {
+	case h.restores > 0:
+		return queueRestored
+	case len(h.changed) > 0, h.count != h.entered && (h.count == 0 || h.entered == 0):
+		return queueUrgent
+	case h.count != h.entered:
+		return queueLazy
+	}
+	return queueNone
+}
+
+// isIdle says that the register knows everything, and the node what came of it.
+func (o *holdings) isIdle() bool {
+	return !o.busy && o.flying == 0 && o.queues[queueRestored].Len()+o.queues[queueUrgent].Len()+o.queues[queueLazy].Len() == 0
+}
+
+func (o *holdings) tellIdle() {
+	if o.idle != nil && o.isIdle() {
+		close(o.idle)
+		o.idle = nil
+	}
+}
+
+// setBusy says whether a round is under way.
+func (o *holdings) setBusy(busy bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.busy = busy
+	o.tellIdle()
+}
+
+// settle returns a channel that is closed when everything is done, and the function to call after that. Nothing is held back until then.
+func (o *holdings) settle() (idle <-chan struct{}, done func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.idle == nil {
+		o.idle = make(chan struct{})
+	}
+	idle = o.idle
+	o.hurry++
+	o.tellIdle()
+	return idle, func() {
+		o.mu.Lock()
+		o.hurry--
+		o.mu.Unlock()
+	}
+}
+
+// pending is how many topics differ from the register.
+func (o *holdings) pending() (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.queues {
+		n += o.queues[i].Len()
+	}
+	return n + o.flying
+}
+
+// nodeID is the id under which this node is entered; empty: it is not.
+func (o *holdings) nodeID() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.node
+}
+
+// nextDue is when the first change goes that is held back.
+func (o *holdings) nextDue() (due time.Time, waits bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	first := o.queues[queueLazy].Front()
+	if first == nil {
+		return due, false
+	}
+	return first.Value.(*held).due, true
+}

@@ -1,0 +1,197 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/onecharge/pusherhub/pusherhub"
+)
+
+var roomTopic = pusherhub.Topic{App: "a", Channel: "presence-room"}
+
+func memberOf(id string) pusherhub.Member { return pusherhub.Member{UserID: id, Since: 1} }
+
+// describe writes a batch's updates down: + and - for what is held and given up, ! for what is restored.
+func describe(b *batch) (list []string) {
+	if b == nil {
+		return nil
+	}
+	mark := func(restored bool) string {
+		if restored {
+			return "!"
+		}
+		return ""
+	}
+	for _, u := range b.updates {
+		if u.Counted {
+			list = append(list, fmt.Sprintf("%s%s=%d", u.Topic.Channel, mark(u.Restored), u.Count))
+		}
+		for _, m := range u.Members {
+			sign := "+"
+			if m.Gone {
+				sign = "-"
+			}
+			list = append(list, sign+m.UserID+mark(m.Restored))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// expectTaken takes what there is and notes it as entered.
+func expectTaken(t *testing.T, o *holdings, p phase, want ...string) {
+	t.Helper()
+	var found []string
+	for b := o.take(o.now(), p); b != nil; b = o.take(o.now(), p) {
+		found = append(found, describe(b)...)
+		o.entered(b)
+	}
+	slices.Sort(found)
+	if !slices.Equal(found, want) {
+		t.Errorf("took %v, expected %v", found, want)
+	}
+}
+
+func TestHoldingsCoalesce(t *testing.T) {
+	o := newHoldings()
+	for i := range 100 {
+		churn := pusherhub.Topic{App: "a", Channel: fmt.Sprint(i)}
+		o.hold(churn, 3)
+		o.join(churn, memberOf("u"))
+		o.leave(churn, "u")
+		o.hold(churn, 0)
+	}
+	if len(o.topics) != 0 || o.pending() != 0 {
+		t.Errorf("found %d topics, %d of them to be entered, after all were given up", len(o.topics), o.pending())
+	}
+	o.hold(roomTopic, 1)
+	o.hold(roomTopic, 2)
+	o.join(roomTopic, memberOf("u"))
+	o.join(roomTopic, pusherhub.Member{UserID: "u", Since: 2})
+	expectTaken(t, o, phaseClaim, "+u", "presence-room=2")
+	o.join(roomTopic, pusherhub.Member{UserID: "u", Since: 2})
+	expectTaken(t, o, phaseClaim) // nothing new
+	o.leave(roomTopic, "u")
+	o.hold(roomTopic, 0)
+	expectTaken(t, o, phaseClaim, "-u", "presence-room=0")
+	if len(o.topics) != 0 || o.entries != 0 {
+		t.Errorf("found %d topics and %d entries, expected none", len(o.topics), o.entries)
+	}
+}
+
+func TestHoldingsChangeUnderWay(t *testing.T) {
+	o := newHoldings()
+	o.hold(roomTopic, 1)
+	o.join(roomTopic, memberOf("stays"))
+	o.join(roomTopic, memberOf("leaves"))
+	b := o.take(o.now(), phaseClaim)
+	o.leave(roomTopic, "leaves")
+	o.join(roomTopic, memberOf("comes"))
+	o.join(roomTopic, memberOf("blinks"))
+	o.leave(roomTopic, "blinks")
+	o.hold(roomTopic, 0)
+	if b := o.take(o.now(), phaseClaim); b != nil {
+		t.Fatalf("took %v although the topic is under way", describe(b))
+	}
+	o.entered(b)
+	expectTaken(t, o, phaseClaim, "+comes", "-leaves", "presence-room=0")
+	if entries, _, settled := o.known(); entries != 2 || !settled {
+		t.Errorf("found %d entries, settled: %v; expected 2, true", entries, settled)
+	}
+}
+
+func TestHoldingsHoldBackWhatMakesNoTransition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newHoldings()
+		o.hold(roomTopic, 1)
+		expectTaken(t, o, phaseClaim, "presence-room=1")
+		o.hold(roomTopic, 2)
+		o.hold(roomTopic, 3)
+		expectTaken(t, o, phaseClaim)
+		time.Sleep(holdBack)
+		expectTaken(t, o, phaseClaim, "presence-room=3")
+		o.hold(roomTopic, 4)
+		o.hold(roomTopic, 3) // as the register has it
+		time.Sleep(holdBack)
+		expectTaken(t, o, phaseClaim)
+		o.hold(roomTopic, 4)
+		idle, done := o.settle()
+		expectTaken(t, o, phaseClaim, "presence-room=4")
+		select {
+		case <-idle:
+		default:
+			t.Error("not idle after everything was entered")
+		}
+		done()
+		o.hold(roomTopic, 5)
+		expectTaken(t, o, phaseClaim)
+	})
+}
+
+// What was published is not sent before what was joined earlier, so a batch that has no room leaves the oldest in front.
+func TestHoldingsLargeTopic(t *testing.T) {
+	o := newHoldings()
+	const members = 3*batchEntries + 10
+	for i := range members {
+		o.join(roomTopic, memberOf(fmt.Sprint(i)))
+	}
+	upTo := o.now()
+	late := pusherhub.Topic{App: "a", Channel: "late"}
+	o.hold(late, 1)
+	found := 0
+	for b := o.take(upTo, phaseClaim); b != nil; b = o.take(upTo, phaseClaim) {
+		if n := len(describe(b)); n > batchEntries {
+			t.Errorf("took %d entries at once, expected %d at most", n, batchEntries)
+		}
+		found += len(describe(b))
+		o.entered(b)
+	}
+	if found != members {
+		t.Errorf("took %d members, expected %d", found, members)
+	}
+	expectTaken(t, o, phaseClaim, "late=1")
+}
+
+func TestHoldingsEnteredAgain(t *testing.T) {
+	fill := func(restore bool) *holdings {
+		o := newHoldings()
+		o.hold(roomTopic, 2)
+		o.join(roomTopic, memberOf("stays"))
+		o.join(roomTopic, memberOf("leaves"))
+		expectTaken(t, o, phaseClaim, "+leaves", "+stays", "presence-room=2")
+		o.join(roomTopic, memberOf("comes"))
+		late := o.take(o.now(), phaseClaim)
+		o.leave(roomTopic, "leaves")
+		o.enterAgain("next", restore)
+		o.entered(late) // an answer for the id before
+		return o
+	}
+	t.Run("after the lease was lost", func(t *testing.T) {
+		o := fill(false)
+		expectTaken(t, o, phaseClaim, "+comes", "+stays", "presence-room=2")
+		if o.entries != 3 {
+			t.Errorf("found %d entries, expected 3", o.entries)
+		}
+	})
+	t.Run("after the memory was lost", func(t *testing.T) {
+		o := fill(true)
+		expectTaken(t, o, phaseRestore, "+stays!", "presence-room!=2")
+		expectTaken(t, o, phaseRelease, "-leaves!")
+		expectTaken(t, o, phaseClaim, "+comes")
+		if o.entries != 3 {
+			t.Errorf("found %d entries, expected 3", o.entries)
+		}
+	})
+	t.Run("after it was lost again before all was restored", func(t *testing.T) {
+		o := fill(true)
+		o.hold(roomTopic, 0)
+		o.enterAgain("third", true)
+		expectTaken(t, o, phaseClaim, "+comes", "+stays!", "-leaves!", "presence-room!=0")
+		if o.leave(roomTopic, "comes"); o.entries != 2 {
+			t.Errorf("found %d entries, expected 2", o.entries)
+		}
+	})
+}
