@@ -1,0 +1,65 @@
+package redis
+
+import (
+	"net"
+	"net/url"
+	"strings"
+)
+
+// withoutBraces takes a hash tag out of a prefix, as Laravel's has for a Redis Cluster: the broker's keys have tags of their own.
+var withoutBraces = strings.NewReplacer("{", "", "}", "")
+
+// fromEnvironment fills in what the config leaves open. The server's user, password and database are only taken if the server
+// is that of the environment, too: another one is not shown the password.
+func (r *Redis) fromEnvironment(env func(string) string) {
+	if r.Prefix == "" {
+		channel := env("REVERB_SCALING_CHANNEL")
+		if channel == "" {
+			channel = "reverb"
+		}
+		r.Prefix = withoutBraces.Replace(env("REDIS_PREFIX") + "pusherhub:" + channel + ":")
+	}
+	if r.URL != "" || len(r.Address) > 0 || len(r.Sentinel) > 0 {
+		return
+	}
+	hasUser, hasPassword, hasDB := false, false, false
+	if r.URL = env("REDIS_URL"); r.URL != "" {
+		// as in Laravel, what the URL says wins over the other variables
+		if u, err := url.Parse(r.URL); err == nil {
+			hasUser = u.User.Username() != ""
+			_, hasPassword = u.User.Password()
+			hasDB = strings.Trim(u.Path, "/") != "" || u.Query().Has("database")
+		}
+	} else {
+		r.addressOf(env("REDIS_HOST"), env("REDIS_PORT"), env("REDIS_SCHEME"))
+	}
+	if r.Password == "" && !hasPassword {
+		if r.Password = env("REDIS_PASSWORD"); r.Password != "" && r.Username == "" && !hasUser {
+			r.Username = env("REDIS_USERNAME")
+		}
+	}
+	if r.DB == "" && !hasDB {
+		r.DB = env("REDIS_DB")
+	}
+}
+
+// addressOf takes the host as Laravel's clients have it: tls:// before it, or as the scheme, is TLS.
+func (r *Redis) addressOf(host, port, scheme string) {
+	if rest, ok := strings.CutPrefix(host, "tls://"); ok {
+		host, scheme = rest, "tls"
+	}
+	host = strings.TrimPrefix(host, "tcp://")
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	if port == "" {
+		port = "6379"
+	}
+	r.Address = []string{host}
+	if _, _, err := net.SplitHostPort(host); err != nil {
+		r.Address[0] = net.JoinHostPort(strings.Trim(host, "[]"), port)
+	}
+	if scheme == "tls" && r.TLS == nil {
+		r.TLS = new(TLS)
+	}
+}
