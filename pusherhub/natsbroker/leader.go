@@ -1,0 +1,265 @@
+package natsbroker
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/onecharge/pusherhub/pusherhub"
+	"github.com/onecharge/pusherhub/pusherhub/cluster"
+)
+
+// council is the register that the nodes keep themselves, without JetStream. Each node is a member of the council. One member leads: it has the register, and all
+// others ask it. The member that is there for the longest time after it stands by: it has a copy of all that the leader has answered, and goes on when the leader is gone.
+//
+// The way of a question: the member that asks (leader_ask.go) sends it to the leader, whose loop carries it out (leader_lead.go), sends a record
+// of it to the standby (leader_standby.go), waits for the receipt, publishes the changes on the topics' subjects, and replies. So whatever anybody has seen survives the leader.
+// If leader and standby are gone together, the oldest member begins a new memory, and the nodes enter again what they hold.
+//
+// After a partition there may be two leaders. As soon as they hear each other the worse claim is given up (claim.better); who has
+// seen something that the better one does not know connects again, and enters again what it holds (leader_view.go).
+//
+// A council outlives connections; what it does on one begins with attach and ends with stop. All that the loop owns is touched by nobody else.
+type council struct {
+	options Options
+	id      string // static
+	since   time.Time
+	times   times
+	handler cluster.Handler // static after Open
+
+	view view
+
+	end      context.CancelFunc // ends the loop; set by attach
+	loopDone sync.WaitGroup
+
+	// Questions that wait for their replies.
+	mu      sync.Mutex // no other lock is taken while it is held
+	link    *link      // nil while there is no connection
+	number  uint64     // of the last question
+	awaited map[string]chan reply
+
+	// Owned by the loop, and by attach and stop while there is none.
+	inbox    chan said // what came, in order
+	peers    map[string]peer
+	attached time.Time // when the connection began
+	missed   bool      // the server could not be reached before this connection
+	echoed   time.Time // when a notice of its own came back last: the connection works, and what the others said before has been heard
+	closing  bool      // the member is to end
+	asked    time.Time // when its last question for the others' notices came back, of one that is closing; zero: not yet
+	ticked   time.Time
+	lead     *leading // nil: this member does not lead
+	stand    *standing
+}
+
+// said is something that came for the loop.
+type said struct {
+	subject string
+	what    parcel
+}
+
+// peer is another member.
+type peer struct {
+	since int64
+	heard time.Time
+	slow  time.Time // until then it is not asked to stand by
+}
+
+// times are how long the council waits for what, all in proportion to the lease.
+type times struct {
+	tick    time.Duration // between notices
+	first   time.Duration // how long a new member waits to hear of others
+	silence time.Duration // after which a member that says nothing is gone
+	absence time.Duration // how long a member that has come back waits for the leader or the standby that it knew
+	receipt time.Duration // how long the standby may take
+	recent  time.Duration // how long what was done is kept for a new leader
+	grace   time.Duration // after a time in which no beat could be heard, nobody is reaped for so long
+}
+
+// newTimes divides a lease: a leader that is gone is replaced early enough for its own holdings to be reaped within the lease.
+func newTimes(lease time.Duration) times {
+	return times{
+		tick:    lease / 25,
+		first:   min(lease/25, 200*time.Millisecond),
+		silence: max(lease/5, min(lease*3/10, time.Second)),
+		absence: min(lease*3/10, 3*time.Second) + longestPause,
+		receipt: lease / 5,
+		recent:  lease / 2,
+		grace:   lease * 4 / 5,
+	}
+}
+
+// inboxLength is how much may wait for the loop. The link's reader waits when it is full.
+const inboxLength = 1024
+
+func newCouncil(o Options) *council {
+	c := &council{
+		options: o,
+		id:      rand.Text(),
+		since:   time.Now(),
+		times:   newTimes(o.lease()),
+		awaited: make(map[string]chan reply),
+		peers:   make(map[string]peer),
+	}
+	c.view.changed = make(chan struct{})
+	return c
+}
+
+// attach begins to work on a connection.
+func (c *council) attach(l *link) (register, error) {
+	c.inbox = make(chan said, inboxLength)
+	c.attached, c.ticked, c.echoed = time.Now(), time.Time{}, time.Time{}
+	c.closing, c.asked = false, time.Time{}
+	clear(c.peers)
+	c.view.attach()
+	if c.lead != nil {
+		c.lead.doubt(c.attached.Add(c.times.tick))
+	}
+	if err := l.subscribe(l.members(), l.node(c.id, "*")); err != nil {
+		return nil, err
+	}
+	if err := l.flush(l.ctx); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.link = l
+	c.mu.Unlock()
+	var ctx context.Context
+	ctx, c.end = context.WithCancel(l.ctx)
+	c.loopDone.Go(func() { c.loop(ctx, l) })
+	return c, nil
+}
+
+// stop ends what attach began. If the connection is still there, the others are told, so that they need not find out.
+func (c *council) stop() {
+	c.mu.Lock()
+	c.link = nil
+	c.mu.Unlock()
+	c.end()
+	c.loopDone.Wait()
+}
+
+// loop does the member's work until ctx ends.
+func (c *council) loop(ctx context.Context, l *link) {
+	c.notify(l, notice{Ask: true})
+	ticker := time.NewTicker(c.times.first)
+	defer ticker.Stop()
+	closing := ctx.Done()
+	var heir <-chan time.Time // ends the wait for a standby that can go on
+	for {
+		select {
+		case s := <-c.inbox:
+			c.afterPause(time.Now())
+			c.hear(l, s)
+			c.settleReceipt(l)
+		case <-ticker.C:
+			c.afterPause(time.Now())
+			c.tick(l, time.Now())
+			ticker.Reset(c.times.tick)
+		case <-closing:
+			closing, heir = nil, time.After(c.times.receipt)
+			c.closing = true
+			c.notify(l, notice{Ask: true})
+		case <-heir:
+			c.part(l)
+			return
+		case <-l.ctx.Done():
+			return
+		}
+		c.abdicate(l)
+		if closing == nil && !c.lacksHeir() {
+			c.part(l)
+			return
+		}
+	}
+}
+
+// part tells the others that this member ends. It waits until the server has taken that: a connection that is closed while something waits to be read may lose
+// what was written.
+func (c *council) part(l *link) {
+	if l.ctx.Err() != nil {
+		return
+	}
+	c.notify(l, notice{Bye: true})
+	ctx, cancel := context.WithTimeout(l.ctx, c.times.receipt)
+	defer cancel()
+	_ = l.flush(ctx) // who was not told finds out
+}
+
+// take takes what came over the bus and reports whether it was understood. It is called by the link's reader.
+func (c *council) take(l *link, subject string, f frame) (understood bool) {
+	var what parcel
+	switch f.kind { //nolint:exhaustive // the others are the engine's, or not known
+	case kindRuling:
+		var r ruling
+		if unpack(f.body, &r) != nil {
+			return false
+		}
+		if c.view.ruled(l, r) {
+			c.handler.Change(r.Change)
+		}
+		return true
+	case kindReply:
+		var r reply
+		if unpack(f.body, &r) != nil {
+			return false
+		}
+		c.replied(subject, r)
+		return true
+	case kindNotice:
+		what = new(notice)
+	case kindQuestion:
+		what = new(question)
+	case kindRecord:
+		what = new(record)
+	case kindCopy:
+		what = new(snapshot)
+	case kindReceipt:
+		what = new(receipt)
+	default:
+		return false
+	}
+	if unpack(f.body, what) != nil {
+		return false
+	}
+	select {
+	case c.inbox <- said{subject, what}:
+	case <-l.ctx.Done():
+	}
+	return true
+}
+
+// hear takes what came for the loop.
+func (c *council) hear(l *link, s said) {
+	switch what := s.what.(type) {
+	case *notice:
+		c.heardNotice(l, *what)
+	case *question:
+		c.heardQuestion(l, *what)
+	case *record:
+		c.heardRecord(l, *what)
+	case *snapshot:
+		c.heardSnapshot(l, *what)
+	case *receipt:
+		c.heardReceipt(l, *what)
+	}
+}
+
+// follow implements register: changes come on the topics' subjects.
+func (c *council) follow(context.Context, []pusherhub.Topic) error { return nil }
+
+// unfollow implements register.
+func (c *council) unfollow([]pusherhub.Topic) {}
+
+// asker returns who asked a question.
+func (q question) asker() string {
+	member, _, _ := strings.Cut(q.ID, ".")
+	return member
+}
+
+// number returns the number of a question.
+func (q question) number() string {
+	_, number, _ := strings.Cut(q.ID, ".")
+	return number
+}

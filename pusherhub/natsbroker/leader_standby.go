@@ -1,0 +1,160 @@
+package natsbroker
+
+import (
+	"time"
+)
+
+// copyTimeout bounds how long a member may take to read a snapshot.
+const copyTimeout = 30 * time.Second
+
+// standing is what a member has that stands by, or is about to. It belongs to the loop.
+type standing struct {
+	*memory
+	claim     claim
+	appointed bool // the leader has told all
+	owes      bool // a receipt
+}
+
+// seekStandby sends a snapshot to the oldest member there is, if this one leads and nobody stands by: as soon as somebody can, because without a standby
+// the register dies with the leader.
+func (c *council) seekStandby(l *link, now time.Time) {
+	lead := c.lead
+	if lead == nil || lead.doubtful() || lead.standby != "" {
+		return
+	}
+	var oldest peer
+	for id, p := range c.peers {
+		if now.Before(p.slow) {
+			continue
+		}
+		if lead.standby == "" || p.since < oldest.since || p.since == oldest.since && id < lead.standby {
+			lead.standby, oldest = id, p
+		}
+	}
+	if lead.standby != "" {
+		c.copyTo(l, now)
+	}
+}
+
+// copyTo sends a snapshot to the standby. What comes after it is sent as records.
+func (c *council) copyTo(l *link, now time.Time) {
+	lead := c.lead
+	lead.ready, lead.copied, lead.received, lead.sent = false, lead.seq, 0, now
+	l.say(l.node(lead.standby, "r"), "", kindCopy, &snapshot{Claim: lead.claim, Snapshot: lead.reg.Snapshot()})
+}
+
+// heardReceipt takes how far the copy of the standby goes.
+func (c *council) heardReceipt(l *link, r receipt) {
+	lead, now := c.lead, time.Now()
+	if lead == nil || lead.doubtful() || r.Member != lead.standby || r.Epoch != lead.claim.Epoch || r.Term != lead.claim.Term {
+		return
+	}
+	if r.Lacks {
+		c.dropStandby(l, now)
+		return
+	}
+	lead.received = max(lead.received, r.Seq)
+	if !lead.ready && lead.received >= lead.copied {
+		lead.ready, lead.claim.Standby = true, lead.standby
+		c.view.observe(l, lead.claim)
+		c.notify(l, notice{})
+	}
+	c.release(l)
+}
+
+// lacksHeir reports whether the register would be lost if this member, which is closing, ended now, although there is one that could have a copy. A standby must have
+// answered since, because it may be closing, too.
+func (c *council) lacksHeir() bool {
+	if c.lead == nil || len(c.peers) == 0 {
+		return false
+	}
+	return !c.lead.ready || c.asked.IsZero() || c.peers[c.lead.standby].heard.Before(c.asked)
+}
+
+// dropStandby goes on without a standby. All are told first: it must not take over with a copy that is behind.
+func (c *council) dropStandby(l *link, now time.Time) {
+	lead := c.lead
+	if p, there := c.peers[lead.standby]; there { // others first
+		p.slow = now.Add(c.times.silence)
+		c.peers[lead.standby] = p
+	}
+	lead.standby, lead.ready, lead.claim.Standby = "", false, ""
+	c.view.observe(l, lead.claim)
+	c.notify(l, notice{})
+	c.release(l)
+}
+
+// heardSnapshot begins a copy.
+func (c *council) heardSnapshot(l *link, s snapshot) {
+	if c.lead != nil || !c.view.observe(l, s.Claim) {
+		return
+	}
+	c.stand = &standing{memory: restoreMemory(time.Now(), s.Snapshot), claim: s.Claim}
+	c.stand.owes = true
+}
+
+// heardRecord does in the copy what the leader did.
+func (c *council) heardRecord(l *link, r record) {
+	if c.lead != nil || !c.view.observe(l, r.Claim) {
+		return
+	}
+	if c.stand == nil || !c.stand.claim.same(r.Claim) || c.stand.follow(time.Now(), r) != nil {
+		c.stand = nil
+		c.acknowledge(l, receipt{Epoch: r.Claim.Epoch, Term: r.Claim.Term, Lacks: true}, r.Claim.Leader)
+		return
+	}
+	c.stand.owes = true
+}
+
+// settleReceipt tells the leader how far the copy goes, when nothing more waits that would make it go further.
+func (c *council) settleReceipt(l *link) {
+	if c.stand == nil || !c.stand.owes || len(c.inbox) > 0 {
+		return
+	}
+	c.stand.owes = false
+	claim := c.stand.claim
+	c.acknowledge(l, receipt{Epoch: claim.Epoch, Term: claim.Term, Seq: c.stand.seq}, claim.Leader)
+	c.stand.expire(time.Now().Add(-c.times.recent))
+}
+
+func (c *council) acknowledge(l *link, r receipt, leader string) {
+	r.Member = c.id
+	l.say(l.node(leader, "r"), "", kindReceipt, &r)
+}
+
+// standAs takes what the leader says about who stands by.
+func (c *council) standAs(lead claim) {
+	switch {
+	case c.stand == nil:
+	case !c.stand.claim.same(lead), lead.Standby != c.id && (lead.Standby != "" || c.stand.appointed):
+		c.stand = nil // the copy is not kept up any more
+	default:
+		c.stand.appointed = lead.Standby == c.id
+	}
+}
+
+// standsFor reports whether this member can take the place of the leader.
+func (c *council) standsFor(lead claim) bool {
+	return c.stand != nil && c.stand.appointed && c.stand.claim.same(lead)
+}
+
+// takeOver makes the standby the leader. What the old leader may not have said to everybody is said again.
+// away says that nobody could be heard for a while.
+func (c *council) takeOver(l *link, now time.Time, away bool) {
+	copied := c.stand
+	lead := &leading{memory: copied.memory, claim: claim{
+		Epoch: copied.claim.Epoch, Born: copied.claim.Born, Term: copied.claim.Term + 1, Base: copied.seq, Leader: c.id,
+	}}
+	if away {
+		lead.graceUntil = now.Add(c.times.grace)
+	}
+	c.reign(l, lead)
+	c.repeat(l)
+}
+
+// repeat publishes once more what has changed lately.
+func (c *council) repeat(l *link) {
+	for _, d := range c.lead.recent {
+		c.rule(l, d.seq, d.changes)
+	}
+}
