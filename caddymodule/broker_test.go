@@ -31,6 +31,13 @@ func note(format string, args ...any) {
 	diary.entries = append(diary.entries, fmt.Sprintf(format, args...))
 }
 
+// forgetDiary takes out what brokers have noted.
+func forgetDiary() {
+	diary.Lock()
+	defer diary.Unlock()
+	diary.entries = nil
+}
+
 func init() {
 	caddy.RegisterModule(Diary{})
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/onecharge/pusherhub/caddymodule/replicas"
 	"github.com/onecharge/pusherhub/pusherhub"
 	"go.uber.org/zap"
 
@@ -85,6 +86,7 @@ func (c *configuredHub) settingsOf(ctx caddy.Context, cfg HubConfig, env environ
 		}
 	}
 
+	c.platform = replicas.On(env.value)
 	c.drain = time.Duration(cfg.Drain)
 	if c.drain == 0 {
 		c.drain = defaultDrain

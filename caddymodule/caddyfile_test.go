@@ -91,7 +91,7 @@ func TestUnmarshalCaddyfileErrors(t *testing.T) {
 		{"pusher_hub {\nmax_connections\n}", `max_connections: found nothing, expected a positive whole number or unlimited:2`},
 		{"pusher_hub {\nmax_connections many\n}", `max_connections: found "many", expected a positive whole number or unlimited:2`},
 		{"pusher_hub {\nmax_connections 0\n}", `max_connections: found "0", expected a positive whole number or unlimited:2`},
-		{"pusher_hub {\nmax_connections 1 2\n}", `max_connections: found "2" after "1", expected a positive whole number or unlimited:2`},
+		{"pusher_hub {\nmax_connections 1 2\n}", `max_connections: found 2 values, expected a positive whole number or unlimited:2`},
 		{"pusher_hub {\nmax_message_size large\n}", `max_message_size: found "large", expected a size such as 64KB or unlimited:2`},
 		{
 			"pusher_hub {\nmax_message_size unlimited\n}",

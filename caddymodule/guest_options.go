@@ -6,33 +6,70 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/onecharge/pusherhub/pusherhub"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
 // UnmarshalOptions reads a block of a guest module into the struct that options points to. The words are the JSON names of
-// its fields, and what stands after a word follows from the field's type, as in the block of an app: text, lists,
-// switches, pusherhub.Limit, pusherhub.Size and pusherhub.Duration. The dispenser stands before the block.
+// its fields, those of embedded structs included, and what stands after a word follows from the field's type, as in the block of an app: text, lists,
+// switches, pusherhub.Limit, pusherhub.Size and pusherhub.Duration; or, for a pointer to another struct, a block of
+// its own. The dispenser stands before the block.
 func UnmarshalOptions(d *caddyfile.Dispenser, options any) error {
-	fields := reflect.ValueOf(options).Elem()
-	words := make(map[string]int)
-	for i := range fields.NumField() {
-		words[optionWord(fields.Type().Field(i))] = i
-	}
+	words := make(map[string]reflect.Value)
+	addWords(words, reflect.ValueOf(options).Elem())
 	seen := make(seenWords)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		index, ok := words[d.Val()]
+		field, ok := words[d.Val()]
 		if !ok {
 			return unknownWord(d, "option", slices.Sorted(maps.Keys(words)))
 		}
 		if err := seen.add(d); err != nil {
 			return err
 		}
-		if err := setOption(d, fields.Field(index)); err != nil {
+		set := setOption
+		if isBlock(field) {
+			set = setBlock
+		}
+		if err := set(d, field); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addWords adds the words of a struct.
+func addWords(words map[string]reflect.Value, fields reflect.Value) {
+	for i := range fields.NumField() {
+		field := fields.Type().Field(i)
+		word := optionWord(field)
+		switch {
+		case field.Anonymous && word == "":
+			addWords(words, fields.Field(i))
+		case word != "-":
+			words[word] = fields.Field(i)
+		}
+	}
+}
+
+// isBlock reports whether a field is a struct that has words of its own.
+func isBlock(field reflect.Value) bool {
+	switch field.Interface().(type) {
+	case *pusherhub.RateLimiting, *pusherhub.SlowReaders:
+		return false // setOption knows them
+	}
+	return field.Kind() == reflect.Pointer && field.Type().Elem().Kind() == reflect.Struct
+}
+
+// setBlock reads the block of a word, which may be left out, into a new struct.
+func setBlock(d *caddyfile.Dispenser, field reflect.Value) error {
+	word := d.Val()
+	if d.NextArg() {
+		return d.Errf("%s: found %q, expected a block or nothing", word, d.Val())
+	}
+	field.Set(reflect.New(field.Type().Elem()))
+	return UnmarshalOptions(d, field.Interface())
 }
 
 // ResolvePlaceholders replaces placeholders such as {env.NAME} and {file.PATH} in the text of a guest's option, at

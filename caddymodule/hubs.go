@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/onecharge/pusherhub/caddymodule/replicas"
 	"github.com/onecharge/pusherhub/pusherhub"
 	"go.uber.org/zap"
 
@@ -59,6 +60,7 @@ type configuredHub struct {
 	broker   pusherhub.Broker
 	brokerID brokerID
 	drain    time.Duration
+	platform replicas.Platform   // which may run several replicas
 	late     *lateBuilder        // nil without an app source
 	source   pusherhub.AppSource // nil if there is none
 

@@ -17,6 +17,12 @@ func TestBuildWithoutAppSources(t *testing.T) {
 	expectWithout(t, "github.com/onecharge/pusherhub/caddymodule/httpapps", "modernc.org/sqlite", "caddymodule/sqlapps")
 }
 
+// Who needs no NATS carries nothing of it, a server least of all.
+func TestBuildWithoutNATS(t *testing.T) {
+	expectWithout(t, "github.com/onecharge/pusherhub/caddymodule/caddy", "nats-io", "natsbroker", "caddymodule/nats")
+	expectWithout(t, "github.com/onecharge/pusherhub/pusherhub/natsbroker", "nats-server")
+}
+
 // expectWithout checks that a package depends on nothing with one of these in its path.
 func expectWithout(t *testing.T, of string, foreign ...string) {
 	t.Helper()

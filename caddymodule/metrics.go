@@ -93,6 +93,13 @@ var hubFamilies = []struct {
 		}
 		return 0
 	}},
+	{"replicas_suspected", "Whether there are signs of other replicas although the broker is memory, so that events are lost between them: 1 or 0.", false, func(s *pusherhub.Stats) float64 {
+		if s.ReplicasSuspected {
+			return 1
+		}
+		return 0
+	}},
+	{"foreign_sockets_total", "Events that servers published here and from which they left out a socket that this process never had. From two minutes after the start on, with the broker memory.", true, func(s *pusherhub.Stats) float64 { return float64(s.ForeignSockets) }},
 	{"observations_dropped_total", "Observations that plugins were not told because they did not keep up.", true, func(s *pusherhub.Stats) float64 { return float64(s.ObservationsDropped) }},
 	{"plugin_panics_total", "Panics of plugins, which were caught.", true, func(s *pusherhub.Stats) float64 { return float64(s.PluginPanics) }},
 }

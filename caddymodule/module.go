@@ -54,7 +54,8 @@ type Handler struct {
 	ReverbUp bool `json:"reverb_up,omitempty"`
 
 	// Ready is the path on this site that answers 200 while the hub takes sockets, its broker is there and
-	// php-fpm, if Caddy runs it, answers; otherwise 503, with the reasons in JSON. `off` switches it off. Default:
+	// php-fpm, if Caddy runs it, answers; otherwise 503, with the reasons in JSON. `warnings` in it say what is
+	// wrong with all nodes alike, such as replicas that do not hear of each other. `off` switches it off. Default:
 	// `/.well-known/pusher-hub/ready`.
 	Ready string `json:"ready,omitempty"`
 

@@ -96,6 +96,13 @@ func setOption(d *caddyfile.Dispenser, field reflect.Value) error {
 		return noBlock(d, word)
 	case **bool:
 		return setSwitch(d, p)
+	case *bool:
+		var on *bool
+		if err := setSwitch(d, &on); err != nil {
+			return err
+		}
+		*p = *on
+		return nil
 	}
 
 	value, err := oneArg(d, expected(field))
@@ -214,8 +221,8 @@ func oneArg(d *caddyfile.Dispenser, expected string) (string, error) {
 		return "", d.Errf("%s: found nothing, expected %s", word, expected)
 	}
 	value := d.Val()
-	if d.NextArg() {
-		return "", d.Errf("%s: found %q after %q, expected %s", word, d.Val(), value, expected)
+	if rest := d.RemainingArgs(); len(rest) > 0 { // not shown: a password with a space may be among them
+		return "", d.Errf("%s: found %d values, expected %s", word, 1+len(rest), expected)
 	}
 	return value, noBlock(d, word)
 }

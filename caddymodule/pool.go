@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/onecharge/pusherhub/caddymodule/replicas"
 	"github.com/onecharge/pusherhub/pusherhub"
 	"go.uber.org/zap"
 
@@ -26,6 +27,7 @@ type pooledHub struct {
 	mu       sync.Mutex
 	broker   pusherhub.Broker // guarded by mu; of the settings that were applied last
 	brokerID brokerID         // guarded by mu
+	platform *replicas.Watch  // guarded by mu; nil: it shows nothing, or nobody needs to know
 }
 
 // acquire returns the hub of that name and takes a reference, which release gives back.
@@ -48,6 +50,7 @@ func release(name string) error {
 // Destruct closes the hub: no config has it any more. Close waits some seconds for clients that do not
 // answer, which the exit of the process has to do and a reload should not.
 func (p *pooledHub) Destruct() error {
+	p.stopWatching()
 	if caddy.Exiting() {
 		return p.Close()
 	}
@@ -78,6 +81,7 @@ func (p *pooledHub) apply(c *configuredHub) error {
 	p.mu.Lock()
 	p.broker, p.brokerID = c.broker, c.brokerID
 	p.mu.Unlock()
+	p.watchPlatform(c.name, c.platform)
 	p.live.Store(true)
 	return nil
 }

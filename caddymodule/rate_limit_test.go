@@ -75,7 +75,7 @@ func TestRateLimitCaddyfileErrors(t *testing.T) {
 		{"rate_limit {\nper ip {\nmessages 5 {\nx\n}\n}\n}", `messages: found a block, expected the end of the line:4`},
 		{"rate_limit {\nper ip {\nbytes much\n}\n}", `bytes: found "much", expected a size such as 64KB, or 10MB/m:3`},
 		{"rate_limit {\nper ip {\nconnections 5/s\n}\n}", `connections: found "5/s", expected a positive whole number:3`},
-		{"rate_limit {\nper ip {\nconnections 5 10\n}\n}", `connections: found "10" after "5", expected a positive whole number:3`},
+		{"rate_limit {\nper ip {\nconnections 5 10\n}\n}", `connections: found 2 values, expected a positive whole number:3`},
 		{
 			"rate_limit {\nper socket {\npublishes 5\n}\n}",
 			`per_socket publishes cannot be counted: expected one of messages, client_events, subscriptions, bytes:3`,

@@ -17,6 +17,9 @@ const (
 type readiness struct {
 	Ready   bool             `json:"ready"`
 	Reasons []health.Problem `json:"reasons,omitempty"` // why not
+
+	// Warnings are what is wrong with the node although it serves: with all of them alike, so that it would help nobody to take it away.
+	Warnings []health.Problem `json:"warnings,omitempty"`
 }
 
 // healthPath returns the path that an option stands for; empty for none.
@@ -47,6 +50,7 @@ func (h *Handler) serveHealth(w http.ResponseWriter, r *http.Request) bool {
 		if answer.Reasons = h.hub.problems(); len(answer.Reasons) > 0 {
 			answer.Ready, status = false, http.StatusServiceUnavailable
 		}
+		answer.Warnings = h.hub.warnings()
 		writeHealth(w, status, answer)
 	default:
 		return false
@@ -65,6 +69,14 @@ func (c *configuredHub) problems() []health.Problem {
 		problems = append(problems, health.Problem{Name: "hub " + c.name, Reason: err.Error()})
 	}
 	return problems
+}
+
+// warnings says what is wrong with the hub although it serves.
+func (c *configuredHub) warnings() []health.Problem {
+	if err := c.pooled.Replicas(); err != nil {
+		return []health.Problem{{Name: "hub " + c.name, Reason: err.Error()}}
+	}
+	return nil
 }
 
 func writeHealth(w http.ResponseWriter, status int, answer any) {
