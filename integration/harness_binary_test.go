@@ -17,6 +17,8 @@ var (
 	plainBinary = sync.OnceValues(func() (string, error) { return buildCaddy("caddy", userCaddy, "CGO_ENABLED=0") })
 	raceBinary  = sync.OnceValues(func() (string, error) { return buildCaddy("caddy-race", userCaddy, "CGO_ENABLED=1", "-race") })
 	appsBinary  = sync.OnceValues(func() (string, error) { return buildCaddy("caddy-apps", "./caddy_apps", "CGO_ENABLED=0") })
+
+	clusterBinary = sync.OnceValues(func() (string, error) { return buildCaddy("caddy-cluster", "./caddy_cluster", "CGO_ENABLED=0") })
 )
 
 // userCaddy is the package of the Caddy that users get.
@@ -60,6 +62,16 @@ func caddyRaceBinary(t testing.TB) string {
 func caddyAppsBinary(t testing.TB) string {
 	t.Helper()
 	file, err := appsBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// caddyClusterBinary returns the path of one with the brokers that are packages of their own.
+func caddyClusterBinary(t testing.TB) string {
+	t.Helper()
+	file, err := clusterBinary()
 	if err != nil {
 		t.Fatal(err)
 	}

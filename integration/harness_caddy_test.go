@@ -42,6 +42,9 @@ type server struct {
 	// Binary is the program. Default: the one that users get.
 	Binary string
 
+	// Name tells the server's log from those of others of the same test. Default: caddy.
+	Name string
+
 	dir                    string
 	port, tlsPort, apiPort int // of the site by http and by https, and of the loopback listener
 	t                      testing.TB
@@ -154,7 +157,7 @@ func (s *server) run(caddyfile string) {
 	s.t.Helper()
 	cmd := exec.Command(cmp.Or(s.Binary, caddyBinary(s.t)), "run", "--adapter", "caddyfile", "--config", caddyfile)
 	cmd.Dir, cmd.Env = s.dir, s.environ()
-	s.process = startProcess(s.t, "caddy", cmd)
+	s.process = startProcess(s.t, cmp.Or(s.Name, "caddy"), cmd)
 }
 
 // command runs another command of the binary, such as `caddy validate`, with the server's environment.

@@ -37,6 +37,10 @@ if [ "${1:-}" = test ]; then
 	# servers for the app source sql; the tests run instances of their own
 	has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
 	has mariadbd || missing+=(mariadb-server)
+	# servers for the brokers; the tests run instances of their own
+	has redis-server || missing+=(redis-server)
+	has redis-cli || missing+=(redis-tools)
+	has nats-server || missing+=(nats-server)
 fi
 if [ "${1:-}" = image ]; then
 	has buildah || missing+=(buildah)

@@ -15,33 +15,35 @@ func limited(options string) string {
 }
 
 func TestReloadKeepsSocketsAndAppliesNewLimits(t *testing.T) {
-	s := startServer(t, publicSite+apiSite)
-	c, other := s.site().Dial(t), s.site().Dial(t)
-	c.Subscribe("news")
-	other.Subscribe("news")
+	t.Run("T71 a reload keeps sockets", func(t *testing.T) {
+		s := startServer(t, publicSite+apiSite)
+		c, other := s.site().Dial(t), s.site().Dial(t)
+		c.Subscribe("news")
+		other.Subscribe("news")
 
-	if said, err := s.reload(limited("max_connections 2\n\t\taccept_client_events_from none") + apiSite); err != nil {
-		t.Fatalf("reloading: %v\n%s", err, said)
-	}
+		if said, err := s.reload(limited("max_connections 2\n\t\taccept_client_events_from none") + apiSite); err != nil {
+			t.Fatalf("reloading: %v\n%s", err, said)
+		}
 
-	// the sockets and their subscriptions are still there
-	s.api().Publish("news", "headline", "1")
-	c.Expect("headline")
-	other.Expect("headline")
-	// and live under the new limits: for themselves,
-	c.Send(hubtest.EventFrame("client-typing", "news", "x"))
-	c.Expect("pusher:error")
-	other.ExpectQuiet()
-	// and for those who come
-	refused := hubtest.Open(t, s.url(), appKey, "", nil)
-	refused.ExpectClose(pusherhub.CodeOverQuota)
+		// the sockets and their subscriptions are still there
+		s.api().Publish("news", "headline", "1")
+		c.Expect("headline")
+		other.Expect("headline")
+		// and live under the new limits: for themselves,
+		c.Send(hubtest.EventFrame("client-typing", "news", "x"))
+		c.Expect("pusher:error")
+		other.ExpectQuiet()
+		// and for those who come
+		refused := hubtest.Open(t, s.url(), appKey, "", nil)
+		refused.ExpectClose(pusherhub.CodeOverQuota)
 
-	if said, err := s.reload(publicSite + apiSite); err != nil {
-		t.Fatalf("reloading: %v\n%s", err, said)
-	}
-	c.Send(hubtest.EventFrame("client-typing", "news", "x"))
-	other.Expect("client-typing")
-	s.site().Dial(t)
+		if said, err := s.reload(publicSite + apiSite); err != nil {
+			t.Fatalf("reloading: %v\n%s", err, said)
+		}
+		c.Send(hubtest.EventFrame("client-typing", "news", "x"))
+		other.Expect("client-typing")
+		s.site().Dial(t)
+	})
 }
 
 func TestRejectedConfigChangesNothing(t *testing.T) {

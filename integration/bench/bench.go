@@ -35,7 +35,7 @@ func newBench(o options) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{options: o, began: time.Now(), dir: dir, machine: thisMachine()}
-	if b.caddy, err = caddyBinary(o.caddy); err == nil && o.profiles != "" {
+	if b.caddy, err = caddyBinary(o.caddy, userCaddy); err == nil && o.profiles != "" {
 		err = os.MkdirAll(o.profiles, 0o755)
 	}
 	if err != nil {

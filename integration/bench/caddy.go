@@ -18,8 +18,14 @@ import (
 	"time"
 )
 
-// caddyBinary returns the server's binary, built from this checkout if none is given.
-func caddyBinary(given string) (string, error) {
+// The packages of the servers: what users get, and with the brokers that are packages of their own.
+const (
+	userCaddy    = "./caddymodule/caddy"
+	clusterCaddy = "./integration/caddy_cluster"
+)
+
+// caddyBinary returns the server's binary, built of that package of this checkout if none is given.
+func caddyBinary(given, pkg string) (string, error) {
 	if given != "" {
 		return filepath.Abs(given)
 	}
@@ -28,8 +34,8 @@ func caddyBinary(given string) (string, error) {
 		return "", fmt.Errorf("finding the checkout (give the server with -caddy instead): %w", err)
 	}
 	dir := strings.TrimSpace(string(root))
-	file := filepath.Join(dir, "integration", ".build", "bench-caddy")
-	cmd := exec.Command("go", "build", "-o", file, "./caddymodule/caddy")
+	file := filepath.Join(dir, "integration", ".build", "bench-"+filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-o", file, pkg)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the server: %w\n%s", err, said)
@@ -48,7 +54,7 @@ type server struct {
 	admin   *http.Client
 }
 
-// caddyfile is what a user would write, with an access log. %[1]s is the directory, then the three ports.
+// caddyfile is what a user would write, with an access log. %[1]s is the directory, then the three ports and the broker.
 const caddyfile = `{
 	admin unix/%[1]s/admin.sock
 	storage file_system %[1]s/storage
@@ -69,6 +75,7 @@ http://:%[2]d {
 	import common
 	pusher_hub {
 		drain 100ms
+		%[5]s
 		app ` + appID + ` {
 			key ` + appKey + `
 			secret ` + appSecret + `
@@ -90,7 +97,10 @@ http://:%[4]d {
 `
 
 // startCaddy starts a server of its own and waits until it answers.
-func (b *bench) startCaddy() (*server, error) {
+func (b *bench) startCaddy() (*server, error) { return b.startNode(b.caddy, "") }
+
+// startNode is startCaddy for a binary, with the lines that say which broker it has.
+func (b *bench) startNode(binary, broker string) (*server, error) {
 	dir, err := os.MkdirTemp(b.dir, "caddy")
 	if err != nil {
 		return nil, err
@@ -105,10 +115,10 @@ func (b *bench) startCaddy() (*server, error) {
 		}
 	}
 	config := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(config, fmt.Appendf(nil, caddyfile, dir, ports[0], ports[1], ports[2]), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, caddyfile, dir, ports[0], ports[1], ports[2], broker), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(b.caddy, "run", "--adapter", "caddyfile", "--config", config)
+	cmd := exec.Command(binary, "run", "--adapter", "caddyfile", "--config", config)
 	cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
 	p, err := b.start("caddy", cmd)
 	if err != nil {

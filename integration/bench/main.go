@@ -5,7 +5,8 @@
 // # What runs
 //
 // The server is the real binary (caddymodule/caddy, cgo off) with a real Caddyfile and the access log on. All else
-// runs in other processes, which are this program again in a role of its own (see role.go):
+// runs in other processes. Those of the scenario cluster are redis-server and nats-server and a binary with the brokers (integration/caddy_cluster); the
+// others are this program again in a role of its own (see role.go):
 //
 //	crowd      many sockets that only read: they count frames and check the order of some (crowd.go)
 //	actor      a few sockets that do something: join, leave, send, connect and disconnect (actor.go)
@@ -47,6 +48,7 @@ type options struct {
 	length    time.Duration
 	quick     bool
 	caddy     string
+	cluster   string
 	json      string
 	profiles  string
 }
@@ -77,7 +79,8 @@ func parseOptions(args []string) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 5, "rounds of each measurement")
 	f.DurationVar(&o.length, "length", 3*time.Second, "length of a round")
 	f.BoolVar(&o.quick, "quick", false, "small sizes and one short round: shows that everything runs and arrives, measures nothing")
-	f.StringVar(&o.caddy, "caddy", "", "the server's binary (default: built from ./caddymodule/caddy)")
+	f.StringVar(&o.caddy, "caddy", "", "the server's binary (default: built from "+userCaddy+")")
+	f.StringVar(&o.cluster, "cluster", "", "the binary with brokers (default: built from "+clusterCaddy+")")
 	f.StringVar(&o.json, "json", "", "write the figures to this file")
 	f.StringVar(&o.profiles, "profiles", "", "write CPU and heap profiles of the server into this directory")
 	if err := f.Parse(args); err != nil {

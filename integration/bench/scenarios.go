@@ -20,6 +20,7 @@ var scenarios = []scenario{
 	{"client", "client events among 1,000 subscribers", runClient},
 	{"many", "100,000 channels with few subscribers each", runMany},
 	{"slow", "1 % of the subscribers never read", runSlow},
+	{"cluster", "several nodes against one", runCluster},
 }
 
 func scenarioNames() []string {
