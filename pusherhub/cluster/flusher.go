@@ -50,7 +50,7 @@ func (w *flusher) next(s *session) time.Duration {
 	if due, waits := w.b.holdings.nextDue(); waits && s.phase() == phaseClaim {
 		wait = min(wait, due.Sub(now))
 	}
-	for _, phase := range []time.Time{s.releaseAt, s.claimAt} {
+	for _, phase := range []time.Time{s.releaseAt, s.claimAt, w.b.link.sendsAt()} {
 		if begins := phase.Sub(now); begins > 0 {
 			wait = min(wait, begins)
 		}
@@ -69,8 +69,10 @@ func (w *flusher) round(s *session) error {
 		return err
 	}
 	// A register that accepts nothing does not keep messages from going their way for long.
-	if sendErr := w.send(s, newest); sendErr != nil {
-		return sendErr
+	if !time.Now().Before(w.b.link.sendsAt()) {
+		if sendErr := w.send(s, newest); sendErr != nil {
+			return sendErr
+		}
 	}
 	if err != nil {
 		return err

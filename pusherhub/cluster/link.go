@@ -20,6 +20,7 @@ type link struct {
 	since    time.Time     // when up changed
 	err      error         // why it is not up, or why the last call failed; nil after one that was answered
 	answered time.Time     // when the last call was
+	sendAt   time.Time     // when messages may be sent
 	vain     time.Time     // when somebody last waited in vain for any answer
 	session  *session      // nil until the node is entered
 	changed  chan struct{} // closed, and replaced, when any of this has changed but answered, vain and err
@@ -67,6 +68,10 @@ func (l *link) tellChanged() {
 	l.changed = make(chan struct{})
 }
 
+// reunion is how long messages wait at most when the connection is back after having been lost for as long: other nodes, which may have lost theirs at the same time, are given
+// the longest pause of an engine to come back, too, and to subscribe.
+const reunion = 5 * time.Second
+
 // setUp notes a new connection. It returns how long there was none, and whether its loss, or that there was none, was noted before.
 func (l *link) setUp() (away time.Duration, missed bool) {
 	l.mu.Lock()
@@ -76,6 +81,9 @@ func (l *link) setUp() (away time.Duration, missed bool) {
 		now := time.Now()
 		away = now.Sub(l.since)
 		l.up, l.since, l.answered, l.err = true, now, now, nil
+		if l.conn > 0 {
+			l.sendAt = now.Add(min(away, reunion))
+		}
 	}
 	l.conn++
 	l.endSession()
@@ -130,7 +138,7 @@ func (l *link) note(err error) {
 	}
 }
 
-// away says that there is no connection, or one on which nothing was answered for that long. The first connection gets a
+// away says that there is no connection, or one on which nothing is sent yet, or nothing was answered for that long. The first connection gets a
 // moment to come about. changed is closed when there is a connection, or none any more.
 func (l *link) away(patience time.Duration) (away bool, changed <-chan struct{}) {
 	l.mu.Lock()
@@ -138,7 +146,14 @@ func (l *link) away(patience time.Duration) (away bool, changed <-chan struct{})
 	if l.conn == 0 && l.err == nil && time.Since(l.since) < waitTimeout {
 		return false, l.changed
 	}
-	return !l.up || time.Since(l.answered) > patience, l.changed
+	return !l.up || time.Since(l.answered) > patience || time.Now().Before(l.sendAt), l.changed
+}
+
+// sendsAt is when messages may be sent.
+func (l *link) sendsAt() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sendAt
 }
 
 // waitedInVain notes that somebody has waited since then, for as long as anybody does. It reports whether nothing at all was answered meanwhile.
