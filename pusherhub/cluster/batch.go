@@ -87,9 +87,10 @@ func (o *holdings) take(upTo uint64, p phase) *batch {
 func (o *holdings) send(b *batch, h *held, p phase, room int) (entries int) {
 	s := sentTopic{held: h, order: h.order}
 	u := Update{Topic: h.topic}
-	if (h.restored || h.count != h.entered) && p.allows(h.restored, h.count > 0) {
-		s.counted, s.count = true, h.count
-		u.Counted, u.Count, u.Restored = true, h.count, h.restored
+	if count := max(h.count, h.visit); (h.restored || count != h.entered) && p.allows(h.restored, count > 0) {
+		s.counted, s.count = true, count
+		u.Counted, u.Count, u.Restored = true, count, h.restored
+		h.told, h.visit = count, 0 // the end of a visit comes with the next batch
 		entries++
 	}
 	for user, m := range h.changed {
@@ -101,10 +102,15 @@ func (o *holdings) send(b *batch, h *held, p phase, room int) (entries int) {
 			break
 		}
 		entries++
-		m.flying = true
-		delete(h.changed, user)
-		s.members = append(s.members, sentMember{m, user, m.present})
-		u.Members = append(u.Members, MemberUpdate{Member: m.member, Gone: !m.present, Restored: m.restored})
+		present := m.present || m.visit
+		s.members = append(s.members, sentMember{m, user, present})
+		u.Members = append(u.Members, MemberUpdate{Member: m.member, Gone: !present, Restored: m.restored})
+		m.flying, m.told = true, present
+		if m.visit {
+			m.visit, m.member.Info = false, nil // stays changed: its end comes with the next batch
+		} else {
+			delete(h.changed, user)
+		}
 	}
 	if entries > 0 {
 		o.remove(h)
@@ -172,11 +178,11 @@ func (o *holdings) enterAgain(node string, restore bool) {
 	for _, h := range o.topics {
 		h.place, h.queue, h.flying = nil, queueNone, false
 		h.restored = h.restored || restore && h.entered > 0
-		h.entered = 0
+		h.entered, h.told, h.visit = 0, 0, 0
 		h.restores = one(h.restored)
 		for user, m := range h.members {
 			m.restored = m.restored || restore && m.entered
-			m.entered, m.flying = false, false
+			m.entered, m.told, m.visit, m.flying = false, false, false, false
 			h.restores += one(m.restored)
 			h.changed[user] = m
 			h.tidy(user, m)

@@ -28,6 +28,7 @@ func (w *flusher) run() {
 	for w.b.ctx.Err() == nil {
 		_, s, changed := w.b.link.state()
 		if s == nil {
+			w.b.holdings.endRound(false)
 			w.b.wait(changed, nil, 0)
 			continue
 		}
@@ -59,12 +60,12 @@ func (w *flusher) next(s *session) time.Duration {
 }
 
 // round enters and sends everything that there is when it begins.
-func (w *flusher) round(s *session) error {
-	w.b.holdings.setBusy(true)
-	defer w.b.holdings.setBusy(false)
+func (w *flusher) round(s *session) (err error) {
+	w.b.holdings.beginRound()
+	defer func() { w.b.holdings.endRound(err == nil && s.phase() == phaseClaim) }()
 	newest := w.b.spool.newest() // first, so that what was joined before it was published is entered before
 	upTo := w.b.holdings.now()
-	err := w.enter(s, upTo)
+	err = w.enter(s, upTo)
 	if err != nil && time.Since(w.failing) < waitTimeout {
 		return err
 	}

@@ -26,6 +26,7 @@ type holdings struct {
 	hurry   int                       // calls of Settle that wait: nothing is held back
 	idle    chan struct{}             // closed when nothing is to be done; nil if nobody waits
 	busy    bool                      // a round is under way
+	visits  bool                      // the register takes everything at once, so it is to hear of what has come and gone, too
 }
 
 // held is what this node holds of one topic.
@@ -39,6 +40,8 @@ type held struct {
 
 	count    int  // that it holds
 	entered  int  // that the register has
+	told     int  // that it has when what is under way is answered
+	visit    int  // that it held for a moment, between two rounds, and that the register is to hear of
 	restored bool // the topic is to be restored, see [Update]
 	restores int  // how many of the topic and its members are to be restored
 
@@ -51,6 +54,8 @@ type membership struct {
 	member   pusherhub.Member
 	present  bool // it holds the member
 	entered  bool // the register has it, perhaps with other data
+	told     bool // the register has it when what is under way is answered
+	visit    bool // it held the member for a moment, between two rounds, and the register is to hear of that
 	flying   bool // it is in the batch that is under way
 	restored bool // it is to be restored, see [MemberUpdate]
 }
@@ -75,6 +80,10 @@ func (o *holdings) hold(t pusherhub.Topic, count int) (look bool) {
 	if h == nil || h.count == count {
 		return false
 	}
+	h.visit = 0
+	if count <= 0 && h.told == 0 && !h.restored && o.visits {
+		h.visit = h.count
+	}
 	h.count = max(count, 0)
 	return o.queueUp(h)
 }
@@ -95,7 +104,7 @@ func (o *holdings) join(t pusherhub.Topic, m pusherhub.Member) (look bool) {
 	case u.present && u.member.Since == m.Since && bytes.Equal(u.member.Info, m.Info):
 		return false
 	}
-	u.member, u.present = m, true
+	u.member, u.present, u.visit = m, true, false
 	h.changed[m.UserID] = u
 	return o.queueUp(h)
 }
@@ -112,7 +121,10 @@ func (o *holdings) leave(t pusherhub.Topic, user string) (look bool) {
 	if u == nil || !u.present {
 		return false
 	}
-	u.present, u.member.Info = false, nil
+	u.present = false
+	if u.visit = !u.told && !u.restored && o.visits; !u.visit {
+		u.member.Info = nil
+	}
 	h.changed[user] = u
 	h.tidy(user, u)
 	return o.queueUp(h)
@@ -130,7 +142,7 @@ func (o *holdings) at(t pusherhub.Topic, make bool) *held {
 
 // tidy forgets a member that neither this node nor the register has.
 func (h *held) tidy(user string, u *membership) {
-	if !u.present && !u.entered && !u.flying && !u.restored {
+	if !u.present && !u.visit && !u.entered && !u.flying && !u.restored {
 		delete(h.members, user)
 		delete(h.changed, user)
 	}
@@ -169,7 +181,7 @@ func (h *held) belongs() queueID {
 	switch {
 	case h.restores > 0:
 		return queueRestored
-	case len(h.changed) > 0, h.count != h.entered && (h.count == 0 || h.entered == 0):
+	case len(h.changed) > 0, h.visit > 0, h.count != h.entered && (h.count == 0 || h.entered == 0):
 		return queueUrgent
 	case h.count != h.entered:
 		return queueLazy
@@ -189,11 +201,19 @@ func (o *holdings) tellIdle() {
 	}
 }
 
-// setBusy says whether a round is under way.
-func (o *holdings) setBusy(busy bool) {
+// beginRound says that a round is under way.
+func (o *holdings) beginRound() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.busy = busy
+	o.busy = true
+}
+
+// endRound says that none is under way, and whether the register takes everything at once. While it does not, nothing is kept of visits, which would grow
+// without bound.
+func (o *holdings) endRound(answered bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.busy, o.visits = false, answered
 	o.tellIdle()
 }
 

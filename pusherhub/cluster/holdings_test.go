@@ -82,6 +82,91 @@ func TestHoldingsCoalesce(t *testing.T) {
 	}
 }
 
+// A register that answers hears of what came and went between two rounds: first that it came.
+func TestHoldingsVisits(t *testing.T) {
+	visit := func(o *holdings) {
+		o.hold(roomTopic, 2)
+		o.join(roomTopic, pusherhub.Member{UserID: "u", Info: []byte("1"), Since: 1})
+		o.leave(roomTopic, "u")
+		o.hold(roomTopic, 0)
+	}
+	expectRound := func(t *testing.T, o *holdings, want ...string) *batch {
+		t.Helper()
+		b := o.take(o.now(), phaseClaim)
+		if found := describe(b); !slices.Equal(found, want) {
+			t.Fatalf("took %v, expected %v", found, want)
+		}
+		return b
+	}
+	start := func() *holdings {
+		o := newHoldings()
+		o.endRound(true)
+		return o
+	}
+	expectNothing := func(t *testing.T, o *holdings) {
+		t.Helper()
+		expectTaken(t, o, phaseClaim)
+		if len(o.topics) != 0 || o.entries != 0 || o.pending() != 0 {
+			t.Errorf("found %d topics, %d entries and %d changes, expected none", len(o.topics), o.entries, o.pending())
+		}
+	}
+	t.Run("it comes, then it goes", func(t *testing.T) {
+		o := start()
+		visit(o)
+		b := expectRound(t, o, "+u", "presence-room=2")
+		if info := string(b.updates[0].Members[0].Info); info != "1" {
+			t.Errorf("found the data %q, expected 1", info)
+		}
+		o.entered(b)
+		o.entered(expectRound(t, o, "-u", "presence-room=0"))
+		expectNothing(t, o)
+	})
+	t.Run("who comes back has not gone", func(t *testing.T) {
+		o := start()
+		visit(o)
+		o.hold(roomTopic, 1)
+		o.join(roomTopic, memberOf("u"))
+		o.entered(expectRound(t, o, "+u", "presence-room=1"))
+		expectTaken(t, o, phaseClaim)
+	})
+	t.Run("who comes back while the visit is under way has not gone", func(t *testing.T) {
+		o := start()
+		visit(o)
+		b := expectRound(t, o, "+u", "presence-room=2")
+		o.hold(roomTopic, 2)
+		o.join(roomTopic, memberOf("u"))
+		o.entered(b)
+		o.entered(expectRound(t, o, "+u")) // with other data
+		expectTaken(t, o, phaseClaim)
+	})
+	t.Run("while the end of what was held before is under way", func(t *testing.T) {
+		o := start()
+		o.hold(roomTopic, 1)
+		o.join(roomTopic, memberOf("u"))
+		o.entered(expectRound(t, o, "+u", "presence-room=1"))
+		o.leave(roomTopic, "u")
+		o.hold(roomTopic, 0)
+		b := expectRound(t, o, "-u", "presence-room=0")
+		visit(o)
+		o.entered(b)
+		o.entered(expectRound(t, o, "+u", "presence-room=2"))
+		o.entered(expectRound(t, o, "-u", "presence-room=0"))
+		expectNothing(t, o)
+	})
+	t.Run("the lease is lost before the register heard of it", func(t *testing.T) {
+		o := start()
+		visit(o)
+		o.enterAgain("next", false)
+		expectNothing(t, o)
+	})
+	t.Run("a register that does not answer", func(t *testing.T) {
+		o := start()
+		o.endRound(false)
+		visit(o)
+		expectNothing(t, o)
+	})
+}
+
 func TestHoldingsChangeUnderWay(t *testing.T) {
 	o := newHoldings()
 	o.hold(roomTopic, 1)

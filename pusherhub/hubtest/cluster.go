@@ -104,6 +104,7 @@ var crewTests = []crewTest{
 	{"the kept event greets who comes later", checkKept},
 	{"what is joined is entered before what is published afterwards", checkJoinFirst},
 	{"each transition is reported by the node that made it", checkReports},
+	{"what came and went at once is reported, too", checkVisits},
 	{"all agree after a storm", checkStorm},
 	{"a node that dies loses what it held, once", checkDeath},
 	{"a node that closes hands over at once", checkHandOver},

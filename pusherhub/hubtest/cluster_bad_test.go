@@ -31,6 +31,7 @@ func TestClusterFindsMistakes(t *testing.T) {
 		interest, roster       = "Subscribe holds for what any node publishes from then on", "a node is told what the others hold"
 		oldest, follow         = "the data of the oldest counts", "topics are followed as often as they are followed"
 		reports, storm         = "each transition is reported by the node that made it", "all agree after a storm"
+		visits                 = "what came and went at once is reported, too"
 		death, handOver        = "a node that dies loses what it held, once", "a node that closes hands over at once"
 		pause, cut             = "a node that stood still for long puts things right", "without the server each node goes on, and all is healed when it is back"
 		forget                 = "a server that comes back empty is filled again, and nothing is gained twice"
@@ -51,6 +52,7 @@ func TestClusterFindsMistakes(t *testing.T) {
 		{"all report", reports, "found reports [the "},
 		{"loses losses", storm, "and lost 0 times, and held: "},
 		{"loses losses", reports, "found reports [], expected [the loss"},
+		{"reports nothing", visits, "member 0 of channel presence-0: gained 0 times and lost 0 times, expected 1 and 1"},
 		{"never reaps", death, "in vain: the register is true"},
 		{"reaps twice", death, "own of node 3: gained 1 times and lost 2 times, and held: false"},
 		{"keeps what it held", handOver, "expected that it hands over"},

@@ -135,3 +135,30 @@ func checkReports(x *crew) {
 		}
 	}
 }
+
+// A visit may be over before the register has heard of it.
+func checkVisits(x *crew) {
+	nodes := x.enlist(2)
+	known := channel("known")
+	nodes[0].Hold(known, 1) // so that the register certainly answers
+	x.settle(nodes[0])
+	want := map[holdable]tally{topic(known): {1, 0}}
+	for i := range 50 {
+		id := fmt.Sprint(i)
+		room, user := channel("presence-"+id), pusherhub.Topic{App: "app", UserID: id}
+		nodes[0].mu.Lock()
+		nodes[0].Join(room, someone(id, "", int64(i)))
+		nodes[0].Hold(room, 1)
+		nodes[0].Hold(user, 1)
+		nodes[0].Leave(room, id)
+		nodes[0].Hold(room, 0)
+		nodes[0].Hold(user, 0)
+		nodes[0].mu.Unlock()
+		for _, h := range []holdable{topic(room), member(room, id), topic(user)} {
+			want[h] = tally{1, 1}
+		}
+	}
+	x.settle(nodes[0])
+	x.expectReports(want)
+	x.expectTruth(truth{nodes[0]: {counts: map[pusherhub.Topic]int{known: 1}}, nodes[1]: {}}, []pusherhub.Topic{known, channel("presence-0")})
+}
