@@ -40,6 +40,9 @@ type council struct {
 	number  uint64     // of the last question
 	awaited map[string]chan reply
 
+	reapMu  sync.Mutex // held during Reap; mu may be taken while it is held
+	reaping string     // guarded by reapMu: the number of a reaping whose answer was lost; empty: none
+
 	// Owned by the loop, and by attach and stop while there is none.
 	inbox    chan said // what came, in order
 	peers    map[string]peer
@@ -73,7 +76,7 @@ type times struct {
 	silence time.Duration // after which a member that says nothing is gone
 	absence time.Duration // how long a member that has come back waits for the leader or the standby that it knew
 	receipt time.Duration // how long the standby may take
-	recent  time.Duration // how long what was done is kept for a new leader
+	recent  time.Duration // how long what was done is kept for a new leader, and for who asks again
 	grace   time.Duration // after a time in which no beat could be heard, nobody is reaped for so long
 }
 
@@ -85,7 +88,7 @@ func newTimes(lease time.Duration) times {
 		silence: max(lease/5, min(lease*3/10, time.Second)),
 		absence: min(lease*3/10, 3*time.Second) + longestPause,
 		receipt: lease / 5,
-		recent:  lease / 2,
+		recent:  max(lease/2, 2*longestAsk),
 		grace:   lease * 4 / 5,
 	}
 }

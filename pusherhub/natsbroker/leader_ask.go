@@ -30,14 +30,24 @@ const (
 
 // ask has a question answered by whoever leads. It waits for a leader if there is none at the moment, and asks again if the leader changes.
 func (c *council) ask(ctx context.Context, q question, pulse bool) (reply, error) {
+	return c.askAs(ctx, c.nextNumber(), q, pulse)
+}
+
+func (c *council) nextNumber() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.number++
+	return strconv.FormatUint(c.number, 10)
+}
+
+// askAs asks a question under a number. One that was asked under the same number before, and was carried out, is answered again and not carried out again.
+func (c *council) askAs(ctx context.Context, number string, q question, pulse bool) (reply, error) {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, longestAsk)
 		defer cancel()
 	}
 	c.mu.Lock()
-	c.number++
-	number := strconv.FormatUint(c.number, 10)
 	answers := make(chan reply, 1)
 	c.awaited[number] = answers
 	l := c.link
@@ -148,10 +158,18 @@ func (c *council) Apply(ctx context.Context, node string, batch uint64, updates 
 // reapAtOnce bounds how much one call reaps.
 const reapAtOnce = 1000
 
-// Reap implements register.
+// Reap implements register. If the answer is lost, the next call asks for it, so that nothing that was made stays unreported.
 func (c *council) Reap(ctx context.Context) (made []pusherhub.Transition, more bool, err error) {
-	answer, err := c.call(ctx, cluster.Call{Op: cluster.OpReap, Limit: reapAtOnce}, false)
-	return answer.Made, answer.More, err
+	c.reapMu.Lock()
+	defer c.reapMu.Unlock()
+	if c.reaping == "" {
+		c.reaping = c.nextNumber()
+	}
+	r, err := c.askAs(ctx, c.reaping, question{Call: &cluster.Call{Op: cluster.OpReap, Limit: reapAtOnce}}, false)
+	if err == nil {
+		c.reaping = ""
+	}
+	return r.Answer.Made, r.Answer.More, err
 }
 
 // keep implements register.

@@ -76,6 +76,25 @@ func TestLeaderGone(t *testing.T) {
 	}
 }
 
+// TestReapAnswerLost expects that what a node has reaped is told to it although it did not get the answer.
+func TestReapAnswerLost(t *testing.T) {
+	_, standby, other := three(t)
+	standby.hold("x", 1)
+	standby.eventually("resigns", func(ctx context.Context) error { return standby.engine.Resign(ctx, standby.node) })
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	if made, _, err := other.engine.Reap(impatient); err == nil {
+		t.Fatalf("found the answer %v, expected none", made)
+	}
+	hubtest.Eventually(t, "it is reaped", func() bool { return len(standby.holders("x")) == 0 })
+	if made, expected := other.reap(), []pusherhub.Transition{{Topic: channel("x")}}; !slices.Equal(made, expected) {
+		t.Errorf("found the transitions %+v, expected %+v", made, expected)
+	}
+	if made := other.reap(); made != nil {
+		t.Errorf("found the transitions %+v again", made)
+	}
+}
+
 // TestStandbyGone expects that nothing is answered that the standby does not have, or that all have been told that it stands by no more.
 func TestStandbyGone(t *testing.T) {
 	_, standby, other := three(t)
