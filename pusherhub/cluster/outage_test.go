@@ -75,3 +75,44 @@ func TestOutageMessagesComeLater(t *testing.T) {
 		}
 	})
 }
+
+// A node that is back first keeps what has waited until the others have had the time to come back, too; no longer than it was away itself.
+func TestOutageMessagesWaitForTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newRandomWalk(t, 0)
+		defer w.close()
+		a, b, topic := w.nodes[0], w.nodes[1], w.topics[0]
+		b.follow(topic, true)
+		time.Sleep(time.Second)
+		heard := func() int {
+			synctest.Wait()
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.heard["node0 on "+topic.Channel]
+		}
+		w.bus.Cut(a.engine, b.engine)
+		time.Sleep(30 * time.Second)
+		for range 10 {
+			a.say(topic)
+		}
+		w.bus.Restore(a.engine)
+		time.Sleep(4 * time.Second)
+		w.bus.Restore(b.engine)
+		time.Sleep(2 * time.Second)
+		if found := heard(); found != 10 {
+			t.Errorf("heard up to %d after a long outage, expected 10", found)
+		}
+
+		time.Sleep(10 * time.Second)
+		w.bus.Cut(a.engine)
+		time.Sleep(time.Second)
+		a.say(topic)
+		w.bus.Restore(a.engine)
+		if time.Sleep(900 * time.Millisecond); heard() != 10 {
+			t.Error("heard before the others had the time to come back")
+		}
+		if time.Sleep(200 * time.Millisecond); heard() != 11 {
+			t.Error("not heard although the node had been away for a moment only")
+		}
+	})
+}
