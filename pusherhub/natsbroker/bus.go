@@ -2,6 +2,7 @@ package natsbroker
 
 import (
 	"context"
+	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/cluster"
@@ -53,6 +54,9 @@ func (e *engine) Send(ctx context.Context, posts []cluster.Post) (accepted int, 
 	l, r, err := e.current()
 	if err != nil {
 		return 0, err
+	}
+	if r == e.council && e.council.isApart(time.Now()) {
+		return 0, errApart
 	}
 	flush := func(published int) {
 		if flushed := l.flush(ctx); flushed != nil {

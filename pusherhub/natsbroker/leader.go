@@ -29,7 +29,8 @@ type council struct {
 	times   times
 	handler cluster.Handler // static after Open
 
-	view view
+	view    view
+	reunion reunion
 
 	end      context.CancelFunc // ends the loop; set by attach
 	loopDone sync.WaitGroup
@@ -51,8 +52,7 @@ type council struct {
 	echoed   time.Time // when a notice of its own came back last: the connection works, and what the others said before has been heard
 	closing  bool      // the member is to end
 	asked    time.Time // when its last question for the others' notices came back, of one that is closing; zero: not yet
-	ticked   time.Time
-	lead     *leading // nil: this member does not lead
+	lead     *leading  // nil: this member does not lead
 	stand    *standing
 }
 
@@ -77,15 +77,18 @@ type times struct {
 	absence time.Duration // how long a member that has come back waits for the leader or the standby that it knew
 	receipt time.Duration // how long the standby may take
 	recent  time.Duration // how long what was done is kept for a new leader, and for who asks again
+	still   time.Duration // a member that did nothing for so long stood still; short enough for nobody to have taken its place before
 	grace   time.Duration // after a time in which no beat could be heard, nobody is reaped for so long
 }
 
 // newTimes divides a lease: a leader that is gone is replaced early enough for its own holdings to be reaped within the lease.
 func newTimes(lease time.Duration) times {
+	silence := max(lease/5, min(lease*3/10, time.Second))
 	return times{
 		tick:    lease / 25,
 		first:   min(lease/25, 200*time.Millisecond),
-		silence: max(lease/5, min(lease*3/10, time.Second)),
+		silence: silence,
+		still:   silence / 2,
 		absence: min(lease*3/10, 3*time.Second) + longestPause,
 		receipt: lease / 5,
 		recent:  max(lease/2, 2*longestAsk),
@@ -112,9 +115,10 @@ func newCouncil(o Options) *council {
 // attach begins to work on a connection.
 func (c *council) attach(l *link) (register, error) {
 	c.inbox = make(chan said, inboxLength)
-	c.attached, c.ticked, c.echoed = time.Now(), time.Time{}, time.Time{}
+	c.attached, c.echoed = time.Now(), time.Time{}
 	c.closing, c.asked = false, time.Time{}
 	clear(c.peers)
+	c.reunion.reset()
 	c.view.attach()
 	if c.lead != nil {
 		c.lead.doubt(c.attached.Add(c.times.tick))
@@ -153,11 +157,11 @@ func (c *council) loop(ctx context.Context, l *link) {
 	for {
 		select {
 		case s := <-c.inbox:
-			c.afterPause(time.Now())
+			c.afterPause(l, time.Now())
 			c.hear(l, s)
 			c.settleReceipt(l)
 		case <-ticker.C:
-			c.afterPause(time.Now())
+			c.afterPause(l, time.Now())
 			c.tick(l, time.Now())
 			ticker.Reset(c.times.tick)
 		case <-closing:

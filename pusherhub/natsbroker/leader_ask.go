@@ -97,6 +97,12 @@ func (c *council) askAs(ctx context.Context, number string, q question, pulse bo
 	}
 }
 
+// isApart reports whether what is sent may be lost because this process stood still.
+func (c *council) isApart(now time.Time) bool {
+	c.reunion.see(now, c.times.still)
+	return c.reunion.apart(now)
+}
+
 // replied takes the reply to a question. subject ends with the question's number.
 func (c *council) replied(subject string, r reply) {
 	number := subject[strings.LastIndexByte(subject, '.')+1:]

@@ -35,8 +35,15 @@ func (c *council) heardNotice(l *link, n notice) {
 	if n.Lead != nil && c.view.observe(l, *n.Lead) {
 		c.standAs(*n.Lead)
 	}
-	if n.Ask && n.Member != c.id {
+	switch answer := (notice{To: n.Member, Answer: n.Question}); {
+	case n.Member == c.id:
+	case n.Question > 0:
+		c.notify(l, answer)
+	case n.Ask:
 		c.notify(l, notice{})
+	}
+	if n.To == c.id {
+		c.reunion.answered(n.Member, n.Answer)
 	}
 	c.seekStandby(l, now)
 }
@@ -52,26 +59,26 @@ func (c *council) parted(l *link, member string, now time.Time) {
 		return
 	}
 	c.view.forget(last)
-	if c.standsFor(last) {
+	if c.standsFor(last) && !c.reunion.apart(now) {
 		c.takeOver(l, now, false)
 	}
 }
 
 // tick does what is to be done from time to time.
 func (c *council) tick(l *link, now time.Time) {
-	c.ticked = now
 	for id, p := range c.peers {
 		if now.Sub(p.heard) > c.times.silence {
 			delete(c.peers, id)
 		}
 	}
 	switch {
+	case c.reunion.apart(now):
 	case c.lead != nil:
 		c.tickLeader(l, now)
 	default:
 		c.elect(l, now)
 	}
-	c.notify(l, notice{})
+	c.notify(l, notice{Question: c.reunion.question()})
 }
 
 // elect sees to it that somebody leads.
@@ -162,13 +169,15 @@ func (c *council) resume(l *link, now time.Time) {
 	c.repeat(l)
 }
 
-// afterPause sees to it that a process that was stopped for a while does not act on what it believed before.
-func (c *council) afterPause(now time.Time) {
-	if c.ticked.IsZero() || now.Sub(c.ticked) <= c.times.silence {
+// afterPause sees to it that a process that stood still for a while does not act on what it believed before.
+func (c *council) afterPause(l *link, now time.Time) {
+	c.reunion.see(now, c.times.still)
+	if !c.reunion.begin(c.peers, now) {
 		return
 	}
-	c.ticked, c.attached = now, now
+	c.attached = now
 	if c.lead != nil {
 		c.lead.doubt(now.Add(c.times.tick))
 	}
+	c.notify(l, notice{Question: c.reunion.question()})
 }

@@ -46,6 +46,10 @@ type notice struct {
 	Lead *claim `json:",omitempty"` // of the one that leads
 	Ask  bool   `json:",omitempty"` // asks all for a notice, at once
 	Bye  bool   `json:",omitempty"` // ends
+
+	Question uint64 `json:",omitempty"` // asks all for a notice that answers this
+	To       string `json:",omitempty"` // the member whose question is answered
+	Answer   uint64 `json:",omitempty"` // the question that is answered
 }
 
 // question is asked by a member and answered by the leader. One of its fields is set, besides ID.
