@@ -164,6 +164,7 @@ http://127.0.0.1:%s {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
 		}
+		hubtest.Eventually(t, "no server is left", func() bool { return len(running()) == 0 })
 	})
 
 	if config := caddy.Validate(validConfig(t)); config != nil {

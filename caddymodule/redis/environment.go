@@ -22,8 +22,10 @@ func (r *Redis) fromEnvironment(env func(string) string) {
 	if r.URL != "" || len(r.Address) > 0 || len(r.Sentinel) > 0 {
 		return
 	}
+	r.variables = make(map[string]string)
 	hasUser, hasPassword, hasDB := false, false, false
 	if r.URL = env("REDIS_URL"); r.URL != "" {
+		r.variables["url"], r.variables["address"] = "REDIS_URL", "REDIS_URL"
 		// as in Laravel, what the URL says wins over the other variables
 		if u, err := url.Parse(r.URL); err == nil {
 			hasUser = u.User.Username() != ""
@@ -31,14 +33,21 @@ func (r *Redis) fromEnvironment(env func(string) string) {
 			hasDB = strings.Trim(u.Path, "/") != "" || u.Query().Has("database")
 		}
 	} else {
+		r.variables["address"] = "REDIS_HOST and REDIS_PORT"
 		r.addressOf(env("REDIS_HOST"), env("REDIS_PORT"), env("REDIS_SCHEME"))
 	}
 	if r.Password == "" && !hasPassword {
-		if r.Password = env("REDIS_PASSWORD"); r.Password != "" && r.Username == "" && !hasUser {
-			r.Username = env("REDIS_USERNAME")
-		}
+		r.Password = env("REDIS_PASSWORD")
 	}
-	if r.DB == "" && !hasDB {
+	if r.Username == "" && !hasUser && (r.Password != "" || hasPassword) {
+		r.Username = env("REDIS_USERNAME")
+	}
+	switch {
+	case r.DB != "":
+	case hasDB:
+		r.variables["db"] = "REDIS_URL"
+	default:
+		r.variables["db"] = "REDIS_DB"
 		r.DB = env("REDIS_DB")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/onecharge/pusherhub/caddymodule"
@@ -29,7 +30,9 @@ func init() {
 type Redis struct {
 	Options
 
-	log *zap.Logger // static after Provision
+	// Static after Provision.
+	log       *zap.Logger
+	variables map[string]string // by the options that were taken from them
 }
 
 // Options are the words of the broker.
@@ -178,6 +181,18 @@ func (r *Redis) Validate() error {
 
 // Broker returns a broker that connects when it is opened.
 func (r *Redis) Broker() (pusherhub.Broker, error) {
+	b, err := r.broker()
+	if err != nil {
+		option, _, _ := strings.Cut(err.Error(), ":")
+		if variable := r.variables[option]; variable != "" {
+			err = fmt.Errorf("%s: %w", variable, err) // whoever set it has written no option
+		}
+		return nil, err
+	}
+	return b, nil
+}
+
+func (r *Redis) broker() (pusherhub.Broker, error) {
 	o := redisbroker.Options{
 		URL:              r.URL,
 		Addresses:        r.Address,
@@ -195,12 +210,14 @@ func (r *Redis) Broker() (pusherhub.Broker, error) {
 	if r.URL != "" && len(r.Address) > 0 {
 		return nil, errors.New("address: found it beside url, expected one of them")
 	}
-	var err error
 	if r.DB != "" {
-		if o.DB, err = strconv.Atoi(r.DB); err != nil {
+		db, err := strconv.Atoi(r.DB)
+		if err != nil {
 			return nil, fmt.Errorf("db: found %q, expected a number such as 0", r.DB)
 		}
+		o.DB = &db
 	}
+	var err error
 	if o.TLS, err = r.TLS.config(); err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}

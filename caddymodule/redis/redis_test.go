@@ -97,15 +97,17 @@ func TestEnvironment(t *testing.T) {
 			},
 			Options{Address: []string{"redis.internal:6380"}, Password: "p", DB: "3", Prefix: "shop_pusherhub:shop:"},
 		},
-		"null":             {"", []string{"REDIS_HOST=null", "REDIS_PASSWORD=null", "REDIS_USERNAME=hub", "REDIS_URL=(null)"}, Options{Address: []string{"127.0.0.1:6379"}, Prefix: "pusherhub:reverb:"}},
-		"TLS by the host":  {"", []string{"REDIS_HOST=tls://h"}, Options{Address: []string{"h:6379"}, TLS: &TLS{}, Prefix: "pusherhub:reverb:"}},
-		"TLS by scheme":    {"", []string{"REDIS_HOST=::1", "REDIS_SCHEME=tls"}, Options{Address: []string{"[::1]:6379"}, TLS: &TLS{}, Prefix: "pusherhub:reverb:"}},
-		"a URL wins":       {"", []string{"REDIS_URL=redis://u:p@h/2", "REDIS_HOST=x", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{URL: "redis://u:p@h/2", Prefix: "pusherhub:reverb:"}},
-		"a URL without":    {"", []string{"REDIS_URL=redis://h", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{URL: "redis://h", Password: "y", DB: "4", Prefix: "pusherhub:reverb:"}},
-		"a URL's user":     {"", []string{"REDIS_URL=redis://hub@h", "REDIS_USERNAME=x", "REDIS_PASSWORD=y"}, Options{URL: "redis://hub@h", Password: "y", Prefix: "pusherhub:reverb:"}},
-		"a cluster's tag":  {"", []string{"REDIS_HOST=h", "REDIS_PREFIX={shop}:", "REVERB_SCALING_CHANNEL={x}"}, Options{Address: []string{"h:6379"}, Prefix: "shop:pusherhub:x:"}},
-		"the config wins":  {"{\npassword mine\ndb 0\n}", []string{"REDIS_HOST=h", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{Address: []string{"h:6379"}, Password: "mine", DB: "0", Prefix: "pusherhub:reverb:"}},
-		"another server's": {"redis://h", []string{"REDIS_URL=redis://x", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{URL: "redis://h", Prefix: "pusherhub:reverb:"}},
+		"null":               {"", []string{"REDIS_HOST=null", "REDIS_PASSWORD=null", "REDIS_USERNAME=hub", "REDIS_URL=(null)"}, Options{Address: []string{"127.0.0.1:6379"}, Prefix: "pusherhub:reverb:"}},
+		"TLS by the host":    {"", []string{"REDIS_HOST=tls://h"}, Options{Address: []string{"h:6379"}, TLS: &TLS{}, Prefix: "pusherhub:reverb:"}},
+		"TLS by scheme":      {"", []string{"REDIS_HOST=::1", "REDIS_SCHEME=tls"}, Options{Address: []string{"[::1]:6379"}, TLS: &TLS{}, Prefix: "pusherhub:reverb:"}},
+		"a URL wins":         {"", []string{"REDIS_URL=redis://u:p@h/2", "REDIS_HOST=x", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{URL: "redis://u:p@h/2", Prefix: "pusherhub:reverb:"}},
+		"a URL without":      {"", []string{"REDIS_URL=redis://h", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{URL: "redis://h", Password: "y", DB: "4", Prefix: "pusherhub:reverb:"}},
+		"a URL's user":       {"", []string{"REDIS_URL=redis://hub@h", "REDIS_USERNAME=x", "REDIS_PASSWORD=y"}, Options{URL: "redis://hub@h", Password: "y", Prefix: "pusherhub:reverb:"}},
+		"a cluster's tag":    {"", []string{"REDIS_HOST=h", "REDIS_PREFIX={shop}:", "REVERB_SCALING_CHANNEL={x}"}, Options{Address: []string{"h:6379"}, Prefix: "shop:pusherhub:x:"}},
+		"the config wins":    {"{\npassword mine\ndb 0\n}", []string{"REDIS_HOST=h", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{Address: []string{"h:6379"}, Password: "mine", DB: "0", Prefix: "pusherhub:reverb:"}},
+		"the URL's password": {"", []string{"REDIS_URL=redis://:p@h", "REDIS_USERNAME=hub"}, Options{URL: "redis://:p@h", Username: "hub", Prefix: "pusherhub:reverb:"}},
+		"a user's password":  {"{\npassword mine\n}", []string{"REDIS_HOST=h", "REDIS_USERNAME=hub"}, Options{Address: []string{"h:6379"}, Username: "hub", Password: "mine", Prefix: "pusherhub:reverb:"}},
+		"another server's":   {"redis://h", []string{"REDIS_URL=redis://x", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{URL: "redis://h", Prefix: "pusherhub:reverb:"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := load(t, c.words, c.environment...)
@@ -113,6 +115,28 @@ func TestEnvironment(t *testing.T) {
 				t.Errorf("found %+v, %v, expected %+v", r, err, c.expected)
 			}
 		})
+	}
+}
+
+// What is wrong in the environment is named by the variable: nobody has written the option.
+func TestEnvironmentErrors(t *testing.T) {
+	const cluster = "{\n cluster\n}"
+	for variable, c := range map[string]struct{ words, expected string }{
+		"REDIS_URL=http://u:" + password + "@h":    {"", "REDIS_URL: url: expected redis://"},
+		"REDIS_URL=redis://u:" + password + "@h:0": {"", "REDIS_URL: address: expected a host"},
+		"REDIS_URL=redis://h/1":                    {cluster, "REDIS_URL: db: found 1, expected 0"},
+		"REDIS_HOST=/run/redis.sock":               {"", "REDIS_HOST and REDIS_PORT: address: expected a host"},
+		"REDIS_PORT=x":                             {"", "REDIS_HOST and REDIS_PORT: address: expected a host"},
+		"REDIS_DB=x":                               {"", `REDIS_DB: db: found "x"`},
+		"REDIS_DB=1":                               {cluster, "REDIS_DB: db: found 1, expected 0"},
+		"REDIS_DB=2":                               {"{\n db x\n}", `db: found "x"`},
+	} {
+		_, err := load(t, c.words, variable)
+		if err == nil || !strings.HasPrefix(err.Error(), c.expected) {
+			t.Errorf("%q: found %v, expected %q", variable, err, c.expected)
+		} else if strings.Contains(err.Error(), password) {
+			t.Errorf("the password is in %v", err)
+		}
 	}
 }
 

@@ -53,6 +53,8 @@ type Broker struct {
 	counters counters
 	nodes    atomic.Int64 // nodes that have a lease
 
+	beats, writes, reads complaint // of the goroutines
+
 	followedIn atomic.Uint64 // the session in which everything is followed
 	flushedIn  atomic.Uint64 // the session in which everything was written once
 	lostCount  atomic.Uint64 // what the spool had dropped when the connection was lost

@@ -29,15 +29,18 @@ func (w *flusher) run() {
 		_, s, changed := w.b.link.state()
 		if s == nil {
 			w.b.holdings.endRound(false)
+			w.b.writes.disconnected()
 			w.b.wait(changed, nil, 0)
 			continue
 		}
 		if err := w.round(s); err != nil {
 			if s.ctx.Err() == nil {
+				w.b.writes.note(w.b, err)
 				w.b.wait(changed, nil, w.pause.next())
 			}
 			continue
 		}
+		w.b.writes.note(w.b, nil)
 		w.pause.reset()
 		w.b.flushedIn.Store(s.number)
 		w.b.wait(changed, w.b.flushKick, w.next(s))

@@ -135,6 +135,7 @@ func (w *follower) run() {
 	for w.b.ctx.Err() == nil {
 		_, s, changed := w.b.link.state()
 		if s == nil {
+			w.b.reads.disconnected()
 			w.b.wait(changed, nil, 0)
 			continue
 		}
@@ -148,8 +149,10 @@ func (w *follower) run() {
 		}
 		switch {
 		case err != nil && s.ctx.Err() == nil:
+			w.b.reads.note(w.b, err)
 			w.b.wait(changed, nil, w.pause.next())
 		case err == nil:
+			w.b.reads.note(w.b, nil)
 			w.pause.reset()
 			if !worked {
 				w.b.followedIn.Store(s.number)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -223,6 +224,83 @@ func TestNeverConnected(t *testing.T) {
 			t.Errorf("found %d lines in the log, expected 1", logs.Len())
 		}
 	})
+}
+
+// refuses is connected to a server that refuses some of what it is asked for.
+type refuses struct {
+	cluster.Engine
+	beats, changes, reads atomic.Bool
+}
+
+var errRefused = errors.New("no permission")
+
+func (e *refuses) Enter(ctx context.Context, node string, ttl time.Duration) (cluster.Pulse, error) {
+	if e.beats.Load() {
+		return cluster.Pulse{}, errRefused
+	}
+	return e.Engine.Enter(ctx, node, ttl)
+}
+
+func (e *refuses) Beat(ctx context.Context, node string, ttl time.Duration) (cluster.Pulse, error) {
+	if e.beats.Load() {
+		return cluster.Pulse{}, errRefused
+	}
+	return e.Engine.Beat(ctx, node, ttl)
+}
+
+func (e *refuses) Apply(ctx context.Context, node string, batch uint64, updates []cluster.Update) ([]pusherhub.Transition, bool, error) {
+	if e.changes.Load() {
+		return nil, false, errRefused
+	}
+	return e.Engine.Apply(ctx, node, batch, updates)
+}
+
+func (e *refuses) Read(ctx context.Context, topics []pusherhub.Topic) ([]cluster.State, error) {
+	if e.reads.Load() {
+		return nil, errRefused
+	}
+	return e.Engine.Read(ctx, topics)
+}
+
+// What a connected server refuses for long is in the log, once, with the reason, and so is the end of that.
+func TestRefusals(t *testing.T) {
+	for name, refused := range map[string]func(*refuses) *atomic.Bool{
+		"beats":   func(e *refuses) *atomic.Bool { return &e.beats },
+		"changes": func(e *refuses) *atomic.Bool { return &e.changes },
+		"reads":   func(e *refuses) *atomic.Bool { return &e.reads },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				core, logs := observer.New(zapcore.InfoLevel)
+				engine := &refuses{Engine: cluster.NewBus().Engine()}
+				b := startBroker(t, engine, cluster.Options{Logger: zap.New(core)})
+				defer func() { _ = b.Close() }()
+				time.Sleep(3 * time.Second)
+				refused(engine).Store(true)
+				b.Hold(channelTopic("c"), 1)
+				b.Follow(channelTopic("c"))
+				time.Sleep(5 * time.Second)
+				if logs.Len() != 0 {
+					t.Errorf("found %v after a moment, expected nothing", logs.All())
+				}
+				time.Sleep(time.Minute)
+				if all := logs.All(); len(all) != 1 || all[0].Level != zapcore.WarnLevel || !strings.Contains(fmt.Sprint(all[0].ContextMap()["error"]), errRefused.Error()) {
+					t.Errorf("found %v after a minute, expected a warning with the reason", all)
+				}
+				if err := b.Ready(); name != "reads" && err == nil { // one topic may be what cannot be read
+					t.Error("the node is ready")
+				}
+				refused(engine).Store(false)
+				time.Sleep(5 * time.Second)
+				if logs.Len() != 2 {
+					t.Errorf("found %v, expected one more line", logs.All())
+				}
+				if err := b.Ready(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }
 
 // delivering is a node that counts messages.

@@ -36,10 +36,13 @@ func (k *keeper) run() {
 	for k.b.ctx.Err() == nil {
 		conn, s, changed := k.b.link.state()
 		if conn == 0 {
+			k.b.beats.disconnected()
 			k.b.wait(changed, nil, 0)
 			continue
 		}
-		if err := k.beat(conn, s); err != nil {
+		err := k.beat(conn, s)
+		k.b.beats.note(k.b, err)
+		if err != nil {
 			k.b.wait(changed, nil, k.pause.next())
 			continue
 		}

@@ -7,6 +7,11 @@ func (b *Broker) Ready() error {
 	if err := b.link.problem(b.o.ttl()); err != nil {
 		return err
 	}
+	for _, c := range []*complaint{&b.beats, &b.writes} { // not reads: one topic may be too much
+		if err := c.reason(); err != nil {
+			return fmt.Errorf("%s: %w", b.o.Name, err)
+		}
+	}
 	_, s, _ := b.link.state()
 	switch {
 	case s == nil:

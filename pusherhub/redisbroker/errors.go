@@ -27,7 +27,7 @@ func (e *Error) Unwrap() error { return e.cause }
 var hints = []struct{ answer, hint string }{
 	{"WRONGPASS", "the user name or the password is wrong"},
 	{"NOAUTH", "the server wants a password, and none is set"},
-	{"NOPERM", "the user may not do everything that is needed: the README has the line for its ACL"},
+	{"NOPERM", "the user may not do everything that is needed: docs/brokers.md has the line for its ACL"},
 	{"MOVED", "this is a node of a Redis Cluster: set the option cluster"},
 	{"READONLY", "this is a read-only replica, expected the master"},
 	{"OOM", "the server has no memory left (maxmemory)"},
@@ -35,7 +35,7 @@ var hints = []struct{ answer, hint string }{
 	{"LOADING", "the server is still loading its data"},
 	{"CLUSTERDOWN", "a part of the cluster's slots has no master"},
 	{"MASTERDOWN", "the replica has lost its master"},
-	{"The user executing the script", "the user may not do everything that is needed: the README has the line for its ACL"},
+	{"The user executing the script", "the user may not do everything that is needed: docs/brokers.md has the line for its ACL"},
 	{"No such master", "the Sentinels know no such master: expected its name in sentinel_master"},
 	{"unknown command", "the server is too old, or somebody has taken the command from it: expected Redis 6.2 or later"},
 }

@@ -44,8 +44,8 @@ type Options struct {
 	// Password is the user's. Default: that of URL; empty: none is sent.
 	Password string
 
-	// DB is the database. A cluster has only 0. Default: that of URL, or 0.
-	DB int
+	// DB is the database. A cluster has only 0. nil: that of URL, or 0.
+	DB *int
 
 	// Prefix begins every key and pub/sub channel. Hubs on one Redis that shall not hear each other need different ones. It
 	// has no braces. Default: pusherhub:.
@@ -79,7 +79,7 @@ type config struct {
 }
 
 // errURL has no URL in it, since that may hold a password.
-var errURL = errors.New("url: expected redis://user:password@host:6379/0, or rediss:// for TLS")
+var errURL = errors.New("url: expected redis://user:password@host:6379/0, or rediss:// for TLS; what is special in the password, percent-encoded")
 
 // NewEngine makes an engine that is not open yet. It connects to nobody. Errors name the option in the Caddyfile's words.
 func NewEngine(o Options) (*Engine, error) {
@@ -90,11 +90,15 @@ func NewEngine(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	db := 0
+	if o.DB != nil {
+		db = *o.DB
+	}
 	switch {
-	case o.Cluster && o.DB != 0:
-		return nil, fmt.Errorf("db: found %d, expected 0: a Redis Cluster has no other databases", o.DB)
-	case o.DB < 0:
-		return nil, fmt.Errorf("db: found %d, expected 0 or more", o.DB)
+	case o.Cluster && db != 0:
+		return nil, fmt.Errorf("db: found %d, expected 0: a Redis Cluster has no other databases", db)
+	case db < 0:
+		return nil, fmt.Errorf("db: found %d, expected 0 or more", db)
 	case strings.ContainsAny(o.Prefix, "{}"):
 		return nil, fmt.Errorf("prefix: found %q, expected it without braces", o.Prefix)
 	case o.Timeout < 0:
@@ -113,12 +117,12 @@ func NewEngine(o Options) (*Engine, error) {
 	}
 	id := make([]byte, 8)
 	_, _ = rand.Read(id)
-	e := &Engine{config: o.config(addresses), keys: newKeys(o.Prefix, o.DB), id: hex.EncodeToString(id)}
+	e := &Engine{config: o.config(addresses, db), keys: newKeys(o.Prefix, db), id: hex.EncodeToString(id)}
 	return e, nil
 }
 
 // config sets up the client: one connection for commands to each server, no cache, and nothing tried again behind our back.
-func (o *Options) config(addresses []string) config {
+func (o *Options) config(addresses []string, db int) config {
 	c := config{cluster: o.Cluster, timeout: o.Timeout, logger: o.Broker.Logger}
 	for _, secret := range []string{o.Password, o.SentinelPassword} {
 		if secret != "" {
@@ -130,7 +134,7 @@ func (o *Options) config(addresses []string) config {
 		InitAddress:       addresses,
 		Username:          o.Username,
 		Password:          o.Password,
-		SelectDB:          o.DB,
+		SelectDB:          db,
 		ClientName:        "pusherhub",
 		ClientSetInfo:     rueidis.DisableClientSetInfo,
 		TLSConfig:         o.TLS,
@@ -165,8 +169,8 @@ func (o *Options) addURL() error {
 		return nil
 	}
 	u, err := url.Parse(o.URL)
-	if err != nil || u.Host == "" || u.Fragment != "" {
-		return errURL
+	if err != nil || u.Host == "" || u.Fragment != "" || strings.Contains(u.RequestURI(), "@") {
+		return errURL // with an @ behind the host, that is the beginning of a password, and the rest follows
 	}
 	switch u.Scheme {
 	case "rediss", "valkeys", "tls":
@@ -190,10 +194,12 @@ func (o *Options) addURL() error {
 	if db == "" {
 		db = u.Query().Get("database") // as Laravel has it
 	}
-	if db != "" && o.DB == 0 {
-		if o.DB, err = strconv.Atoi(db); err != nil {
-			return fmt.Errorf("url: found the path %q, expected the number of a database", u.Path)
+	if db != "" && o.DB == nil {
+		number, err := strconv.Atoi(db)
+		if err != nil {
+			return fmt.Errorf("url: found the database %q, expected its number", db)
 		}
+		o.DB = &number
 	}
 	return nil
 }

@@ -22,10 +22,16 @@ import (
 // password is of the servers in these tests; nothing may show it.
 const password = "s3cret-pass-wOrd"
 
-// acl is what a user needs, as the README has it.
+// acl is what a user needs, as docs/brokers.md has it.
 const acl = "~pusherhub:* &pusherhub:* -@all +eval +evalsha +publish +subscribe +unsubscribe +spublish +ssubscribe +sunsubscribe" +
 	" +ping +select +time +get +set +del +exists +pexpire +hget +hmget +hset +hdel +hincrby +hexists +hlen +hkeys +hgetall +hscan +hrandfield" +
 	" +sadd +srem +srandmember +zadd +zrem +zscore +zcount +zrange +zrangebyscore +zremrangebyscore"
+
+// sentinelACL is what a user of a server behind Sentinel needs beside.
+const sentinelACL = " +role"
+
+// watcherACL is what a user of the Sentinels needs.
+const watcherACL = "&* -@all +sentinel|sentinels +sentinel|get-master-addr-by-name +subscribe +unsubscribe +ping"
 
 // clusterACL is what a user of a cluster needs beside.
 const clusterACL = " +cluster|slots +cluster|shards +asking"
@@ -222,13 +228,15 @@ func TestOptions(t *testing.T) {
 	}{
 		"a URL of something else":   {Options{URL: "http://u:" + password + "@h"}, "url: expected redis://"},
 		"a URL that is none":        {Options{URL: "redis://u:" + password + "@h:x%"}, "url: expected redis://"},
-		"a database that is none":   {Options{URL: "redis://u:" + password + "@h/x"}, `url: found the path "/x"`},
+		"a database that is none":   {Options{URL: "redis://u:" + password + "@h/x"}, `url: found the database "x"`},
+		"a password with a slash":   {Options{URL: "redis://u:1/" + password + "@h"}, "url: expected redis://"},
+		"one with a question mark":  {Options{URL: "redis://u:1?" + password + "@h"}, "url: expected redis://"},
 		"a URL as address":          {Options{Addresses: []string{"redis://u:" + password + "@h"}}, "address: expected a host"},
 		"two addresses":             {Options{Addresses: []string{"a", "b"}}, "address: found 2 of them"},
 		"a master of nobody":        {Options{SentinelMaster: "x"}, "sentinel: found no address"},
 		"both":                      {Options{Cluster: true, Sentinels: []string{"x"}}, "sentinel: found it beside"},
-		"a cluster with a database": {Options{Cluster: true, DB: 1}, "db: found 1, expected 0"},
-		"a database below none":     {Options{DB: -1}, "db: found -1"},
+		"a cluster with a database": {Options{Cluster: true, DB: new(1)}, "db: found 1, expected 0"},
+		"a database below none":     {Options{DB: new(-1)}, "db: found -1"},
 		"braces":                    {Options{Prefix: "{x}"}, `prefix: found "{x}"`},
 		"a negative timeout":        {Options{Timeout: -1}, "timeout: found"},
 		"a user without password":   {Options{Username: "x"}, "password: found none"},
@@ -253,6 +261,9 @@ func TestOptions(t *testing.T) {
 	}
 	if e, err = NewEngine(Options{URL: "redis://hub@h", Password: "p"}); err != nil || e.config.client.Username != "hub" {
 		t.Errorf("found user %q, %v, expected hub: only the password is elsewhere", e.config.client.Username, err)
+	}
+	if e, err = NewEngine(Options{URL: "redis://h/3", DB: new(0)}); err != nil || e.config.client.SelectDB != 0 {
+		t.Errorf("found db %d, %v, expected 0: it is not only the URL's", e.config.client.SelectDB, err)
 	}
 	if e, err = NewEngine(Options{}); err != nil || !slices.Equal(e.config.client.InitAddress, []string{"127.0.0.1:6379"}) {
 		t.Errorf("found %v", err)

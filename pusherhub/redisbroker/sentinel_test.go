@@ -21,6 +21,7 @@ func TestSentinel(t *testing.T) {
 	replica := startRedis(t, append(auth, "--replicaof", "127.0.0.1 "+strconv.Itoa(master.port))...)
 	for _, s := range []*redisServer{master, replica} {
 		s.cli = append(s.cli, "--no-auth-warning", "-a", password)
+		s.do(append([]string{"acl", "setuser", "hub", "on", ">" + password}, strings.Fields(acl+sentinelACL)...)...)
 	}
 	hubtest.Eventually(t, "the replica is ready", func() bool { return strings.Contains(replica.do("info", "replication"), "master_link_status:up") })
 
@@ -44,7 +45,11 @@ sentinel failover-timeout hub 5000
 		return strings.Contains(sentinel.do("sentinel", "replicas", "hub"), strconv.Itoa(replica.port))
 	})
 
-	e, l := open(t, Options{Sentinels: []string{sentinel.address()}, SentinelMaster: "hub", SentinelPassword: password, Password: password, Timeout: time.Second})
+	sentinel.do(append([]string{"acl", "setuser", "watcher", "on", ">" + password}, strings.Fields(watcherACL)...)...)
+	e, l := open(t, Options{
+		Sentinels: []string{sentinel.address()}, SentinelMaster: "hub", SentinelUsername: "watcher", SentinelPassword: password,
+		Username: "hub", Password: password, Timeout: time.Second,
+	})
 	ctx := context.Background()
 	topics := []pusherhub.Topic{channel("a")}
 	enter(t, e, "one")
