@@ -21,7 +21,7 @@ import "context"
 // A topic, or a member of a presence channel, that is held by one node after having been held by none has been gained; when the last one gives it up
 // or loses it, it is lost. Each gain and each loss is reported by exactly one node ([Node].Report): the one that caused it, or, after a
 // node's death, one that is left. Gains and losses of one topic alternate. A register that has lost its memory (a server that came back empty) is filled again
-// by the nodes that live, and what it held before is not gained again. While the register takes what
+// by the nodes that live, and what it held before is not gained again. While the register keeps up with what
 // it is told, all that comes is reported, however soon it goes again; what goes and comes back at once may not have been away. What happens while the register
 // cannot be reached is reported as what has become of it.
 type RosterBroker interface {
@@ -55,7 +55,7 @@ type RosterBroker interface {
 	// LookupChannels returns the channels of an app, with that prefix, of which a node holds something. Errors are as with Lookup.
 	LookupChannels(ctx context.Context, app, prefix string) (map[string]Holding, error)
 
-	// Settle waits until the register knows what this node holds, and this node has reported what came of it, or until ctx ends.
+	// Settle waits until the register knows what this node holds now, and this node has reported what came of it, or until ctx ends.
 	Settle(ctx context.Context) error
 }
 

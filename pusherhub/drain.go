@@ -76,8 +76,8 @@ func (h *Hub) Finish(ctx context.Context) {
 	}
 }
 
-// Close closes every socket that is left with 4200, waits for everything that the hub runs, and closes
-// the broker. The hub serves nothing afterwards.
+// Close closes every socket that is left with 4200, waits for everything that the hub runs, closes
+// the broker and ends the work of the plugins. The hub serves nothing afterwards.
 func (h *Hub) Close() error {
 	h.draining.Store(true)
 	h.mu.Lock()
@@ -98,11 +98,12 @@ func (h *Hub) Close() error {
 	h.parking.close()
 	h.stopTimers()
 	h.settle(context.Background(), h.broker())
-	h.finishPlugins()
+	var err error
 	if b := h.current.Load(); b != nil {
-		return (*b).Close()
+		err = (*b).Close() // first: what it reports until then no other node reports
 	}
-	return nil
+	h.finishPlugins()
+	return err
 }
 
 // settleAtClose is how long a hub waits for the register of the cluster when it ends or changes its broker.

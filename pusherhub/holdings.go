@@ -1,6 +1,9 @@
 package pusherhub
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // roster returns the hub's broker if it keeps a register for a cluster; nil if this node is all there is.
 func (h *Hub) roster() RosterBroker {
@@ -84,7 +87,7 @@ func (ch *channel) undescribe(b RosterBroker, s *seat) {
 	}
 }
 
-// holdAll enters everything that the live side has, for a broker that comes new.
+// holdAll enters everything that the live side has, for a broker that comes new. Observers have heard of it.
 func (s *appState) holdAll(b RosterBroker) {
 	s.holdConnections()
 	s.eachChannel(func(ch *channel) {
@@ -95,9 +98,11 @@ func (s *appState) holdAll(b RosterBroker) {
 		}
 		if ch.members != nil {
 			for _, id := range ch.members.here() {
+				s.hub.reports.knows(ch.topic(), id)
 				b.Join(ch.topic(), ch.members.byID[id].here())
 			}
 		}
+		s.hub.reports.knows(ch.topic(), "")
 		b.Hold(ch.topic(), len(ch.subs))
 	})
 	s.users.holdAll(s, b)
@@ -115,10 +120,31 @@ func (h *Hub) moveHoldings(before, b Broker) {
 			s.forgetElsewhere()
 		}
 	})
-	h.settle(context.Background(), b)
+	if keeps {
+		h.settleNext(next)
+	}
+	h.reports.forgetKnown()
 	if old, kept := before.(RosterBroker); kept {
 		h.eachState(func(s *appState) { s.giveUp(old) })
 		h.settle(context.Background(), old)
+	}
+}
+
+// settleAtMove is how long a hub that changes its broker waits for a register that is slow.
+const settleAtMove = 10 * time.Second
+
+// settleNext waits until the register of the broker that the hub changes to knows what is held here: what it does not know when the one before gives it up
+// is lost and gained again. One that cannot be reached is not waited for as long as a slow one.
+func (h *Hub) settleNext(b RosterBroker) {
+	ctx, cancel := context.WithTimeout(context.Background(), settleAtMove)
+	defer cancel()
+	first, cancelFirst := context.WithTimeout(ctx, settleAtClose)
+	defer cancelFirst()
+	if b.Settle(first) == nil {
+		return
+	}
+	if _, err := b.LookupChannels(ctx, "", ""); err == nil { // of no app: only whether there is an answer
+		_ = b.Settle(ctx)
 	}
 }
 

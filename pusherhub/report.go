@@ -7,13 +7,32 @@ import (
 	"time"
 )
 
-// lateReports are transitions that wait for an app to be found.
+// lateReports are transitions that wait for an app to be found, and those that are not to be reported again.
 type lateReports struct {
 	mu      sync.Mutex
 	queue   []Transition   // guarded by mu
 	waiting map[string]int // guarded by mu: how many there are of an app, with the one that is being reported
 	running bool           // guarded by mu: reportLate is at work
 	ended   bool           // guarded by mu: nobody is told any more
+
+	known map[Transition]struct{} // guarded by mu: gains of which observers have heard; nil unless the hub changes its broker
+}
+
+// knows has a gain not reported by the broker that the hub changes to: it is news to its register, not to observers.
+func (late *lateReports) knows(t Topic, member string) {
+	late.mu.Lock()
+	defer late.mu.Unlock()
+	if late.known == nil {
+		late.known = make(map[Transition]struct{})
+	}
+	late.known[Transition{Topic: t, Member: member, Gained: true}] = struct{}{}
+}
+
+// forgetKnown ends what knows began.
+func (late *lateReports) forgetKnown() {
+	late.mu.Lock()
+	defer late.mu.Unlock()
+	late.known = nil
 }
 
 // Report observes a transition. It may be one that another node made, before it died, of an app that nobody has used here yet.
@@ -25,7 +44,9 @@ func (n node) Report(t Transition) {
 	late := &h.reports
 	late.mu.Lock()
 	defer late.mu.Unlock()
-	if late.ended {
+	_, known := late.known[t]
+	delete(late.known, t)
+	if late.ended || known {
 		return
 	}
 	if state := h.reporter(t.App); state != nil && late.waiting[t.App] == 0 {

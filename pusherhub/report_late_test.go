@@ -42,3 +42,28 @@ func TestReportBesideLate(t *testing.T) {
 	default:
 	}
 }
+
+// lastReports is a broker that has something to report until it is closed.
+type lastReports struct{ *registrar }
+
+func (b lastReports) Close() error {
+	b.node.Report(pusherhub.Transition{Topic: onChannel("x")})
+	return b.registrar.Close()
+}
+
+// What a broker reports until it is closed is observed: no other node is told of it.
+func TestReportUntilTheBrokerIsClosed(t *testing.T) {
+	recorder := hubtest.NewRecorder()
+	app := mustApp(t, hubtest.WithCredentials(pusherhub.AppConfig{Plugins: []pusherhub.Plugin{recorder}}))
+	s := hubtest.NewServerWith(t, pusherhub.Config{Apps: []*pusherhub.App{app}, Broker: lastReports{newRegistrar()}})
+	s.Dial(t)
+	if err := s.Hub.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range recorder.Rest() {
+		if o.Type == pusherhub.ChannelVacated {
+			return
+		}
+	}
+	t.Error("found no observation of what was reported")
+}

@@ -67,3 +67,20 @@ func TestRosterOfNoUse(t *testing.T) {
 		})
 	})
 }
+
+// Who has not come back when this node's observers are told no more is left to the other nodes: they find out when its lease ends.
+func TestUserAfterFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, b := newRegisteredWith(t, pusherhub.AppConfig{Plugins: []pusherhub.Plugin{hubtest.NewRecorder()}}, hubtest.NewPipeServerWith)
+		c := s.Dial(t)
+		s.Signin(t, c, `{"id":"7"}`)
+		if err := s.Hub.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.ExpectError(pusherhub.CodeReconnect)
+		c.ExpectClose(pusherhub.CodeReconnect)
+		s.Hub.Finish(t.Context())
+		time.Sleep(4 * time.Second) // over the hold
+		b.expect(t, "user 7: 1")
+	})
+}

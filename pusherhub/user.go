@@ -114,14 +114,15 @@ func (us *users) leave(c *conn) {
 	us.unfollow(c.state, before)
 }
 
-// goOffline tells the watchers of a user who did not come back within the hold.
+// goOffline tells the watchers of a user who did not come back within the hold. When the observers here are told nothing any more, the user is left to the
+// other nodes, one of which tells its own when this node's lease has ended.
 func (us *users) goOffline(state *appState, u *user, hold int) {
 	if !state.hub.enter() {
 		return
 	}
 	defer state.hub.leave()
 	us.mu.Lock()
-	if u.hold == nil || u.holds != hold {
+	if u.hold == nil || u.holds != hold || state.hub.finished.Load() {
 		us.mu.Unlock()
 		return
 	}

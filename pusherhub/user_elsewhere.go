@@ -75,6 +75,7 @@ func (us *users) holdAll(s *appState, b RosterBroker) {
 	}
 	for _, u := range us.byID {
 		if u.here() {
+			s.hub.reports.knows(u.topic(s), "")
 			b.Hold(u.topic(s), 1)
 		}
 	}

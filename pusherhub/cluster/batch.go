@@ -56,7 +56,7 @@ func (p phase) allows(restored, held bool) bool {
 	return p == phaseClaim || restored && (held || p == phaseRelease)
 }
 
-// take returns a batch of what has changed up to a moment and may be entered in a phase, or nil.
+// take returns a batch of what has changed up to a moment and may be entered in a phase, or nil. So a round ends, however much changes meanwhile.
 func (o *holdings) take(upTo uint64, p phase) *batch {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -71,10 +71,10 @@ func (o *holdings) take(upTo uint64, p phase) *batch {
 		for place := o.queues[id].Front(); place != nil && room > 0; place = next {
 			next = place.Next()
 			h := place.Value.(*held)
-			if id == queueUrgent && h.order > upTo || id == queueLazy && o.hurry == 0 && now.Before(h.due) {
+			if id != queueRestored && h.order > upTo || id == queueLazy && len(o.waiters) == 0 && now.Before(h.due) {
 				break
 			}
-			room -= o.send(b, h, p, room)
+			room -= o.send(b, h, upTo, p, room)
 		}
 	}
 	if len(b.sent) == 0 {
@@ -83,18 +83,19 @@ func (o *holdings) take(upTo uint64, p phase) *batch {
 	return b
 }
 
-// send puts what has changed of h into a batch, up to so many entries, and returns how many it were.
-func (o *holdings) send(b *batch, h *held, p phase, room int) (entries int) {
+// send puts what has changed of h up to a moment into a batch, so many entries at most, and returns how many it were.
+func (o *holdings) send(b *batch, h *held, upTo uint64, p phase, room int) (entries int) {
 	s := sentTopic{held: h, order: h.order}
 	u := Update{Topic: h.topic}
 	if count := max(h.count, h.visit); (h.restored || count != h.entered) && p.allows(h.restored, count > 0) {
 		s.counted, s.count = true, count
 		u.Counted, u.Count, u.Restored = true, count, h.restored
+		o.unheard -= one(h.visit > 0)
 		h.told, h.visit = count, 0 // the end of a visit comes with the next batch
 		entries++
 	}
 	for user, m := range h.changed {
-		if !p.allows(m.restored, m.present) {
+		if m.order > upTo || !p.allows(m.restored, m.present) {
 			continue
 		}
 		if entries >= room {
@@ -106,10 +107,11 @@ func (o *holdings) send(b *batch, h *held, p phase, room int) (entries int) {
 		s.members = append(s.members, sentMember{m, user, present})
 		u.Members = append(u.Members, MemberUpdate{Member: m.member, Gone: !present, Restored: m.restored})
 		m.flying, m.told = true, present
+		delete(h.changed, user)
 		if m.visit {
-			m.visit, m.member.Info = false, nil // stays changed: its end comes with the next batch
-		} else {
-			delete(h.changed, user)
+			o.unheard--
+			m.visit, m.member.Info = false, nil
+			o.change(h, user, m) // its end comes with the next round
 		}
 	}
 	if entries > 0 {
@@ -153,7 +155,7 @@ func (o *holdings) entered(b *batch) (look bool) {
 			o.queues[queueUrgent].MoveToFront(h.place)
 		}
 	}
-	o.tellIdle()
+	o.tellSettled()
 	return look
 }
 
@@ -171,7 +173,10 @@ func (o *holdings) enterAgain(node string, restore bool) {
 	o.node = node
 	o.era++
 	o.changes++
-	o.entries, o.flying = 0, 0
+	o.entries, o.flying, o.unheard = 0, 0, 0
+	for _, s := range o.waiters {
+		s.rounds = settleRounds + one(o.busy)
+	}
 	for i := range o.queues {
 		o.queues[i].Init()
 	}
@@ -184,7 +189,7 @@ func (o *holdings) enterAgain(node string, restore bool) {
 			m.restored = m.restored || restore && m.entered
 			m.entered, m.told, m.visit, m.flying = false, false, false, false
 			h.restores += one(m.restored)
-			h.changed[user] = m
+			o.change(h, user, m)
 			h.tidy(user, m)
 		}
 		o.queueUp(h)

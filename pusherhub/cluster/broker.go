@@ -102,9 +102,9 @@ func (b *Broker) Publish(ctx context.Context, m *pusherhub.Message) error {
 	}
 	defer b.calls.leave()
 	began := time.Now()
-	err := b.spool.add(ctx, m, b.awayOrSilent)
+	err := b.spool.add(ctx, m, b.apartOrSilent)
 	if err != nil && time.Since(began) >= roomTimeout && b.link.waitedInVain(began) {
-		err = b.spool.add(ctx, m, b.awayOrSilent)
+		err = b.spool.add(ctx, m, b.apartOrSilent)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.o.Name, err)
@@ -126,7 +126,7 @@ func (b *Broker) Broadcast(ctx context.Context, c pusherhub.Command) error {
 		return pusherhub.ErrBrokerClosed
 	}
 	defer b.calls.leave()
-	if away, _ := b.away(); away {
+	if apart, _ := b.apart(); apart {
 		b.node.Execute(c)
 		return b.awayError()
 	}
@@ -136,8 +136,8 @@ func (b *Broker) Broadcast(ctx context.Context, c pusherhub.Command) error {
 	timeout := time.NewTimer(waitTimeout)
 	defer timeout.Stop()
 	for {
-		away, changed := b.away()
-		if away {
+		apart, changed := b.apart()
+		if apart {
 			b.spool.withdraw(q)
 			return b.awayError()
 		}
@@ -171,8 +171,10 @@ func (b *Broker) Close() error {
 	return nil
 }
 
-// sendRest waits for a moment until the spool is empty.
+// sendRest waits for a moment until the spool is empty. Messages that wait for other nodes to come back wait no more.
 func (b *Broker) sendRest() {
+	b.link.sendNow()
+	b.flushSoon()
 	end := time.Now().Add(closeTimeout)
 	for time.Now().Before(end) {
 		n, _ := b.spool.size()
@@ -199,10 +201,16 @@ func (b *Broker) resign() {
 // away says that the server cannot be reached, or has not answered for as long as a lease lasts.
 func (b *Broker) away() (away bool, changed <-chan struct{}) { return b.link.away(b.o.ttl()) }
 
-// awayOrSilent says that messages are not worth waiting for: the server is away, or somebody has waited in vain already.
-func (b *Broker) awayOrSilent() (away bool, changed <-chan struct{}) {
-	away, changed = b.away()
-	return away || b.link.silent(), changed
+// apart says that messages do not reach the other nodes now: the server is away, or they are given the time to come back.
+func (b *Broker) apart() (apart bool, changed <-chan struct{}) {
+	apart, changed = b.away()
+	return apart || time.Now().Before(b.link.sendsAt()), changed
+}
+
+// apartOrSilent says that messages are not worth waiting for: they do not reach the others, or somebody has waited in vain already.
+func (b *Broker) apartOrSilent() (apart bool, changed <-chan struct{}) {
+	apart, changed = b.apart()
+	return apart || b.link.silent(), changed
 }
 
 func (b *Broker) awayError() error {

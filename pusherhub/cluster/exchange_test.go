@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/cluster"
@@ -113,6 +114,48 @@ func TestExchange(t *testing.T) {
 		there.ExpectQuiet()
 		if lost := slices.DeleteFunc(append(a.transitions(), b.transitions()...), func(s string) bool { return !strings.Contains(s, "vacated") && !strings.Contains(s, "removed") }); len(lost) > 0 {
 			t.Errorf("observers were told %q, expected no loss", lost)
+		}
+	})
+
+	t.Run("what was there already does not come again", func(t *testing.T) {
+		a := newSite(t, pusherhub.AppConfig{}, nil)
+		expect := func(want ...string) {
+			t.Helper()
+			var found []string
+			hubtest.Eventually(t, fmt.Sprintf("observers to be told %q", want), func() bool {
+				found = append(found, a.transitions()...)
+				return len(found) >= len(want)
+			})
+			if !slices.Equal(found, want) {
+				t.Errorf("observers were told %q, expected %q", found, want)
+			}
+		}
+		c := a.Join(t, "presence-x", `{"user_id":"7"}`)
+		a.Signin(t, c, `{"id":"7"}`)
+		came := []string{"channel_occupied presence-x", "member_added presence-x 7"}
+		expect(append(came, "user_online  7")...)
+		for range 2 { // the second cluster knows nothing of the first
+			broker := newBroker(cluster.NewBus())
+			a.use(t, broker)
+			c.Send(`{"event":"pusher:unsubscribe","data":{"channel":"presence-x"}}`)
+			c.ExpectQuiet()
+			a.settle(t, broker)
+			expect("member_removed presence-x 7", "channel_vacated presence-x")
+			c.SubscribeWith("presence-x", a.Auth(c, "presence-x", `{"user_id":"7"}`), `{"user_id":"7"}`)
+			expect(came...)
+		}
+	})
+
+	t.Run("the one before gives up what it holds when the next has entered it, however long that takes", func(t *testing.T) {
+		bus := cluster.NewBus()
+		a, b := newSite(t, pusherhub.AppConfig{}, newBroker(bus)), newSite(t, pusherhub.AppConfig{}, newBroker(bus))
+		here, there := b.meet(t, a)
+		a.transitions()
+		a.use(t, cluster.New(&slowly{Engine: bus.Engine(), takes: 1500 * time.Millisecond}, cluster.Options{Lease: lease}))
+		here.ExpectQuiet()
+		there.ExpectQuiet()
+		if again := a.transitions(); len(again) > 0 {
+			t.Errorf("observers were told %q, expected nothing", again)
 		}
 	})
 

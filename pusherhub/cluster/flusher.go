@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,8 +68,7 @@ func (w *flusher) round(s *session) (err error) {
 	w.b.holdings.beginRound()
 	defer func() { w.b.holdings.endRound(err == nil && s.phase() == phaseClaim) }()
 	newest := w.b.spool.newest() // first, so that what was joined before it was published is entered before
-	upTo := w.b.holdings.now()
-	err = w.enter(s, upTo)
+	err = w.enter(s)
 	if err != nil && time.Since(w.failing) < waitTimeout {
 		return err
 	}
@@ -84,8 +84,9 @@ func (w *flusher) round(s *session) (err error) {
 	return w.reap(s)
 }
 
-// enter enters what has changed.
-func (w *flusher) enter(s *session, upTo uint64) error {
+// enter enters what has changed, but not what changes meanwhile.
+func (w *flusher) enter(s *session) error {
+	var upTo uint64
 	for {
 		if w.batch != nil && !w.b.holdings.valid(w.batch) {
 			w.batch = nil
@@ -94,6 +95,7 @@ func (w *flusher) enter(s *session, upTo uint64) error {
 			return errLeaseLost // until there is a new id
 		}
 		if w.batch == nil {
+			upTo = cmp.Or(upTo, w.b.holdings.now()) // after a batch that is repeated: what has changed since it was taken comes now, too
 			if w.batch = w.b.holdings.take(upTo, s.phase()); w.batch == nil {
 				w.failing = time.Time{}
 				return nil

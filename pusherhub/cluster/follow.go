@@ -125,6 +125,7 @@ type follower struct {
 	again   []*followed // to be subscribed to and read in this session, those that failed behind the others
 	reread  []*followed // to be read again only
 	slowly  bool        // with pauses, because nobody waits for it
+	served  bool        // the last step was for what the hub waits for
 	whole   bool        // what the register may not have had yet when it was read was read again
 	healed  time.Time   // when everything was last read, or began to be
 	pause   pause
@@ -154,8 +155,10 @@ func (w *follower) run() {
 		case err == nil:
 			w.b.reads.note(w.b, nil)
 			w.pause.reset()
-			if !worked {
+			if !w.behind() {
 				w.b.followedIn.Store(s.number)
+			}
+			if !worked {
 				w.b.wait(changed, w.b.followKick, w.b.o.beat()/4)
 			}
 		}
@@ -175,13 +178,23 @@ func (w *follower) begin(s *session) {
 	w.healed = time.Now()
 }
 
-// step does one piece of the work. What the hub waits for comes first.
+// behind says that there is more that was followed before and is not up to date.
+func (w *follower) behind() bool { return len(w.again) > 0 || len(w.reread) > 0 && !w.slowly }
+
+// step does one piece of the work. What the hub waits for comes first, but there may be no end of that, so it takes turns with what was followed before.
 func (w *follower) step(s *session) (worked bool, err error) {
-	begun, ended := w.b.follows.takeTodo(w.most)
+	if len(w.again) == 0 {
+		w.plan(s)
+	}
+	var begun []*followed
+	var ended []pusherhub.Topic
+	if !w.served || !w.behind() {
+		begun, ended = w.b.follows.takeTodo(w.most)
+	}
 	if len(ended) > 0 {
 		w.b.engine.Unsubscribe(ended)
 	}
-	if len(begun) > 0 {
+	if w.served = len(begun) > 0; w.served {
 		if err := w.subscribe(s, begun); err != nil {
 			w.again = append(w.again, begun...) // behind the others, which may work
 			return true, err
@@ -196,7 +209,6 @@ func (w *follower) step(s *session) (worked bool, err error) {
 		}
 		return true, nil
 	}
-	w.plan(s)
 	if list := w.head(w.reread); len(list) > 0 {
 		w.reread = w.reread[len(list):]
 		if err := w.read(s, list); err != nil {

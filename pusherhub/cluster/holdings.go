@@ -3,31 +3,44 @@ package cluster
 import (
 	"bytes"
 	"container/list"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
 )
 
-// holdings is what this node holds, and how much of that the register knows. Nothing is kept of what this node neither holds nor has in the
-// register, so its size is bounded by the two, whatever comes and goes while the register cannot be reached.
+// holdings is what this node holds, and how much of that the register knows. Of what this node neither holds nor has in the
+// register, nothing is kept but mostVisits, so its size is bounded, whatever comes and goes while the register is slow or cannot be reached.
 //
 // mu is a leaf: nothing is called with it held.
 type holdings struct {
 	mu      sync.Mutex
 	topics  map[pusherhub.Topic]*held // guarded by mu, like everything below
 	queues  [queueCount]list.List     // of *held that differ from the register, in the order in which they began to
-	clock   uint64                    // counts what was put into queues
+	clock   uint64                    // counts what has begun to differ from the register
 	node    string                    // the id under which it is entered
 	era     uint64                    // changes with every re-entry: what is under way from before does not count
 	flying  int                       // held that are in the batch that is under way
 	entries int                       // what the register has of this node, as [Pulse] counts it
 	changes uint64                    // rises whenever entries may have changed
-	hurry   int                       // calls of Settle that wait: nothing is held back
-	idle    chan struct{}             // closed when nothing is to be done; nil if nobody waits
+	waiters []*settler                // calls of Settle that wait: nothing is held back
 	busy    bool                      // a round is under way
 	visits  bool                      // the register takes everything at once, so it is to hear of what has come and gone, too
+	unheard int                       // visits of which it has not heard yet
 }
+
+// So many visits wait for the register at most. Who comes and goes when it is as far behind as that is not reported.
+const mostVisits = 4 * batchEntries
+
+// settler is a call of Settle that waits.
+type settler struct {
+	done   chan struct{} // closed when the register knows what this node held when the call began, and the node what came of it
+	rounds int           // how many more rounds that takes
+}
+
+// settleRounds is how many rounds it takes until everything is entered that a node holds when they begin: the second is for the end of visits.
+const settleRounds = 2
 
 // held is what this node holds of one topic.
 type held struct {
@@ -58,6 +71,8 @@ type membership struct {
 	visit    bool // it held the member for a moment, between two rounds, and the register is to hear of that
 	flying   bool // it is in the batch that is under way
 	restored bool // it is to be restored, see [MemberUpdate]
+
+	order uint64 // the clock when it began to differ from the register
 }
 
 type queueID int
@@ -76,15 +91,17 @@ func newHoldings() *holdings { return &holdings{topics: make(map[pusherhub.Topic
 func (o *holdings) hold(t pusherhub.Topic, count int) (look bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	count = max(count, 0)
 	h := o.at(t, count > 0)
 	if h == nil || h.count == count {
 		return false
 	}
+	o.unheard -= one(h.visit > 0)
 	h.visit = 0
-	if count <= 0 && h.told == 0 && !h.restored && o.visits {
+	if count == 0 && h.told == 0 && !h.restored && o.takesVisit() {
 		h.visit = h.count
 	}
-	h.count = max(count, 0)
+	h.count = count
 	return o.queueUp(h)
 }
 
@@ -104,8 +121,9 @@ func (o *holdings) join(t pusherhub.Topic, m pusherhub.Member) (look bool) {
 	case u.present && u.member.Since == m.Since && bytes.Equal(u.member.Info, m.Info):
 		return false
 	}
+	o.unheard -= one(u.visit)
 	u.member, u.present, u.visit = m, true, false
-	h.changed[m.UserID] = u
+	o.change(h, m.UserID, u)
 	return o.queueUp(h)
 }
 
@@ -122,12 +140,30 @@ func (o *holdings) leave(t pusherhub.Topic, user string) (look bool) {
 		return false
 	}
 	u.present = false
-	if u.visit = !u.told && !u.restored && o.visits; !u.visit {
+	if u.visit = !u.told && !u.restored && o.takesVisit(); !u.visit {
 		u.member.Info = nil
 	}
-	h.changed[user] = u
+	o.change(h, user, u)
 	h.tidy(user, u)
 	return o.queueUp(h)
+}
+
+// takesVisit counts a visit in if the register is to hear of it.
+func (o *holdings) takesVisit() bool {
+	if !o.visits || o.unheard >= mostVisits {
+		return false
+	}
+	o.unheard++
+	return true
+}
+
+// change notes that the register has a member otherwise.
+func (o *holdings) change(h *held, user string, u *membership) {
+	if h.changed[user] == nil {
+		o.clock++
+		u.order = o.clock
+		h.changed[user] = u
+	}
 }
 
 // at returns what is held of a topic; nil if that is nothing, unless it is to be made.
@@ -165,8 +201,8 @@ func (o *holdings) queueUp(h *held) (look bool) {
 	if queue == queueNone && h.count == 0 && len(h.members) == 0 {
 		delete(o.topics, h.topic)
 	}
-	o.tellIdle()
-	return queue == queueRestored || queue == queueUrgent || queue == queueLazy && (o.hurry > 0 || o.queues[queueLazy].Len() == 1)
+	o.tellSettled()
+	return queue == queueRestored || queue == queueUrgent || queue == queueLazy && (len(o.waiters) > 0 || o.queues[queueLazy].Len() == 1)
 }
 
 func (o *holdings) remove(h *held) {
@@ -194,11 +230,19 @@ func (o *holdings) isIdle() bool {
 	return !o.busy && o.flying == 0 && o.queues[queueRestored].Len()+o.queues[queueUrgent].Len()+o.queues[queueLazy].Len() == 0
 }
 
-func (o *holdings) tellIdle() {
-	if o.idle != nil && o.isIdle() {
-		close(o.idle)
-		o.idle = nil
+// tellSettled ends the calls that have waited for long enough.
+func (o *holdings) tellSettled() {
+	if len(o.waiters) == 0 {
+		return
 	}
+	idle := o.isIdle()
+	o.waiters = slices.DeleteFunc(o.waiters, func(s *settler) bool {
+		done := idle || s.rounds <= 0
+		if done {
+			close(s.done)
+		}
+		return done
+	})
 }
 
 // beginRound says that a round is under way.
@@ -208,29 +252,30 @@ func (o *holdings) beginRound() {
 	o.busy = true
 }
 
-// endRound says that none is under way, and whether the register takes everything at once. While it does not, nothing is kept of visits, which would grow
-// without bound.
+// endRound says that none is under way, and whether the register takes everything at once. While it does not, nothing is kept of visits: what happens then is
+// reported as what has become of it.
 func (o *holdings) endRound(answered bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.busy, o.visits = false, answered
-	o.tellIdle()
+	for _, s := range o.waiters {
+		s.rounds -= one(answered)
+	}
+	o.tellSettled()
 }
 
-// settle returns a channel that is closed when everything is done, and the function to call after that. Nothing is held back until then.
-func (o *holdings) settle() (idle <-chan struct{}, done func()) {
+// settle returns a channel that is closed when everything is done that there is to do now, and the function to call after that. Nothing is held back until
+// then.
+func (o *holdings) settle() (settled <-chan struct{}, end func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.idle == nil {
-		o.idle = make(chan struct{})
-	}
-	idle = o.idle
-	o.hurry++
-	o.tellIdle()
-	return idle, func() {
+	s := &settler{make(chan struct{}), settleRounds + one(o.busy)} // a round that is under way may have begun before
+	o.waiters = append(o.waiters, s)
+	o.tellSettled()
+	return s.done, func() {
 		o.mu.Lock()
-		o.hurry--
-		o.mu.Unlock()
+		defer o.mu.Unlock()
+		o.waiters = slices.DeleteFunc(o.waiters, func(other *settler) bool { return other == s })
 	}
 }
 

@@ -159,6 +159,29 @@ func TestHoldingsVisits(t *testing.T) {
 		o.enterAgain("next", false)
 		expectNothing(t, o)
 	})
+	t.Run("many of them at a slow register", func(t *testing.T) {
+		o := start()
+		for i := range 10 * mostVisits {
+			topic := pusherhub.Topic{App: "a", Channel: fmt.Sprint(i)}
+			o.hold(topic, 1)
+			o.hold(topic, 0)
+			o.join(roomTopic, memberOf(fmt.Sprint(i)))
+			o.leave(roomTopic, fmt.Sprint(i))
+		}
+		if found := len(o.topics) - 1 + len(o.topics[roomTopic].members); found != mostVisits {
+			t.Errorf("found %d visits that wait, expected %d", found, mostVisits)
+		}
+		for range 2 { // they come, they go
+			upTo := o.now()
+			for b := o.take(upTo, phaseClaim); b != nil; b = o.take(upTo, phaseClaim) {
+				o.entered(b)
+			}
+		}
+		if o.unheard != 0 {
+			t.Errorf("found %d visits that wait, expected 0", o.unheard)
+		}
+		expectNothing(t, o)
+	})
 	t.Run("a register that does not answer", func(t *testing.T) {
 		o := start()
 		o.endRound(false)

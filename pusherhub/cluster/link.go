@@ -138,7 +138,7 @@ func (l *link) note(err error) {
 	}
 }
 
-// away says that there is no connection, or one on which nothing is sent yet, or nothing was answered for that long. The first connection gets a
+// away says that there is no connection, or one on which nothing was answered for that long. The first connection gets a
 // moment to come about. changed is closed when there is a connection, or none any more.
 func (l *link) away(patience time.Duration) (away bool, changed <-chan struct{}) {
 	l.mu.Lock()
@@ -146,7 +146,7 @@ func (l *link) away(patience time.Duration) (away bool, changed <-chan struct{})
 	if l.conn == 0 && l.err == nil && time.Since(l.since) < waitTimeout {
 		return false, l.changed
 	}
-	return !l.up || time.Since(l.answered) > patience || time.Now().Before(l.sendAt), l.changed
+	return !l.up || time.Since(l.answered) > patience, l.changed
 }
 
 // sendsAt is when messages may be sent.
@@ -154,6 +154,13 @@ func (l *link) sendsAt() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.sendAt
+}
+
+// sendNow has messages sent at once.
+func (l *link) sendNow() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sendAt = time.Time{}
 }
 
 // waitedInVain notes that somebody has waited since then, for as long as anybody does. It reports whether nothing at all was answered meanwhile.

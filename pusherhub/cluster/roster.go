@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
@@ -86,13 +85,13 @@ func (b *Broker) Leave(t pusherhub.Topic, userID string) {
 	}
 }
 
-// Settle waits until everything is entered and reported, see [pusherhub.RosterBroker].
+// Settle waits until everything is entered and reported that this node holds when it is called, see [pusherhub.RosterBroker].
 func (b *Broker) Settle(ctx context.Context) error {
-	idle, done := b.holdings.settle()
-	defer done()
+	settled, end := b.holdings.settle()
+	defer end()
 	b.flushSoon()
 	select {
-	case <-idle:
+	case <-settled:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%s: waiting until %d topics are entered: %w", b.o.Name, b.holdings.pending(), ctx.Err())
@@ -104,7 +103,7 @@ func (b *Broker) Settle(ctx context.Context) error {
 // Lookup asks the register, see [pusherhub.RosterBroker].
 func (b *Broker) Lookup(ctx context.Context, t pusherhub.Topic) (found pusherhub.Holding, err error) {
 	err = b.look(ctx, func(ctx context.Context) error {
-		if found, err = b.engine.Count(ctx, t); err != nil || found.Cached != nil || !isCache(t.Channel) {
+		if found, err = b.engine.Count(ctx, t); err != nil || found.Cached != nil || !pusherhub.KindOf(t.Channel).Cache {
 			return err
 		}
 		states, err := b.engine.Read(ctx, []pusherhub.Topic{t})
@@ -114,13 +113,6 @@ func (b *Broker) Lookup(ctx context.Context, t pusherhub.Topic) (found pusherhub
 		return err
 	})
 	return found, err
-}
-
-// isCache says that an event may be kept for the channel.
-func isCache(channel string) bool {
-	channel = strings.TrimPrefix(channel, "private-")
-	channel = strings.TrimPrefix(channel, "encrypted-")
-	return strings.HasPrefix(strings.TrimPrefix(channel, "presence-"), "cache-")
 }
 
 // LookupMembers asks the register, see [pusherhub.RosterBroker].
