@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,6 +99,32 @@ func cluster2(t *testing.T) (one, two *natsServer, route *hubtest.Proxy) {
 	return one, two, route
 }
 
+// TestLearntServer stops the only server that a node was told of, with a user in the URL: it goes on with the other one of the cluster, as the same user.
+func TestLearntServer(t *testing.T) {
+	port := freePort(t)
+	login := func(o *server.Options) {
+		o.Username, o.Password = "user", "right"
+		o.Cluster = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: port}
+	}
+	one := startServer(t, login)
+	two := startServer(t, func(o *server.Options) {
+		login(o)
+		o.Cluster.Port = freePort(t)
+		o.Routes = server.RoutesFromStr(fmt.Sprint("nats-route://127.0.0.1:", port))
+	})
+	hubtest.Eventually(t, "the servers find each other", func() bool { return one.server.NumRoutes() > 0 && two.server.NumRoutes() > 0 })
+	o := one.broker("learnt")
+	o.Servers = []string{strings.Replace(one.url(), "://", "://user:right@", 1)}
+	m := newMember(t, o, nil, "a")
+	l, _, err := m.engine.current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hubtest.Eventually(t, "the node learns of the other server", func() bool { return len(l.nc.DiscoveredServers()) > 0 })
+	one.stop()
+	hubtest.Eventually(t, "the node is connected to the other server", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.up && m.ups == 2 })
+}
+
 // TestSplit cuts a cluster in two, lets both halves go on, and heals it.
 func TestSplit(t *testing.T) {
 	one, two, route := cluster2(t)
@@ -147,6 +174,51 @@ func TestSplit(t *testing.T) {
 		}
 		return true
 	})
+}
+
+// TestLeaderBackAlone cuts the leader off, and its link, too, so that it goes on alone when that is back, after another member took its place: that one counts when
+// they are together again, and those who followed it keep what they have.
+func TestLeaderBackAlone(t *testing.T) {
+	one, two, route := cluster2(t)
+	var members []*member
+	for i, s := range []*natsServer{one, two, two} {
+		name := fmt.Sprint("node", i)
+		o := s.broker("alone")
+		m := &member{t: t, engine: newEngine(o), node: name, entries: make(map[string]int)}
+		if i == 0 {
+			m.link = hubtest.NewProxy(t, strings.TrimPrefix(s.url(), "nats://"))
+			m.engine.options.Servers = []string{"nats://" + m.link.Address()}
+		}
+		m.engine.council.id = name // in the order in which they would win if nothing else counted
+		if err := m.engine.Open(m); err != nil {
+			t.Fatalf("opening the engine: %v", err)
+		}
+		t.Cleanup(m.close)
+		m.enter()
+		members = append(members, m)
+	}
+	leader, standby, other := members[0], members[1], members[2]
+	leads := func(who *member, of ...*member) func() bool {
+		return func() bool {
+			return !slices.ContainsFunc(of, func(m *member) bool { c := m.claim(); return c.Leader != who.id() || c.Standby == "" && len(of) > 1 })
+		}
+	}
+	hubtest.Eventually(t, "all follow one leader, and one stands by", leads(leader, members...))
+	route.Cut()
+	leader.link.Cut()
+	hubtest.Eventually(t, "the standby takes over", leads(standby, standby, other))
+	other.hold("x", 1)
+	leader.link.Restore()
+	hubtest.Eventually(t, "the old leader is back", func() bool { leader.mu.Lock(); defer leader.mu.Unlock(); return leader.ups == 2 })
+	leader.beat() // it goes on alone
+	route.Restore()
+	hubtest.Eventually(t, "all follow one leader again", leads(standby, members...))
+	p := other.beat()
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	if !p.Known || other.ups != 1 {
+		t.Errorf("found that a node that followed the right leader is known: %t, and has connected %d times, expected once", p.Known, other.ups)
+	}
 }
 
 // TestRefusedSaid expects that a node that is never let in says why, without the password.

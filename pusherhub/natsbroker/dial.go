@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,12 +78,34 @@ func (o Options) connect(ctx context.Context, more []string, failed func(error))
 	if o.InProcess != nil {
 		options = append(options, nats.InProcessServer(o.InProcess))
 	}
-	servers := append(append([]string(nil), o.Servers...), more...)
+	servers := slices.Concat(o.Servers, o.withUser(more))
 	nc, err := nats.Connect(strings.Join(servers, ","), options...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to NATS: %w", err)
 	}
 	return nc, nil
+}
+
+// withUser gives servers that others have told of, which are of the same NATS cluster, the user or the token of the first URL that has one.
+func (o Options) withUser(more []string) (servers []string) {
+	var user *url.Userinfo
+	for _, server := range o.Servers {
+		if !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		if u, err := url.Parse(server); err == nil && u.User != nil {
+			user = u.User
+			break
+		}
+	}
+	for _, server := range more {
+		if u, err := url.Parse(server); err == nil && user != nil {
+			u.User = user
+			server = strings.ReplaceAll(u.String(), ",", "%2C") // a comma ends a server
+		}
+		servers = append(servers, server)
+	}
+	return servers
 }
 
 // secured returns the options of TLS.

@@ -13,5 +13,5 @@
 //
 // # Locks
 //
-// link.mu, view.mu, council.mu, echoes.mu and engine.mu guard what stands below them. None of them is held while another one of them is taken, nor during a call of the handler.
+// link.mu, view.mu, council.mu, echoes.mu, kvUnsure.mu and engine.mu guard what stands below them. None of them is held while another one of them is taken, nor during a call of the handler.
 package natsbroker

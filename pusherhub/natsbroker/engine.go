@@ -9,6 +9,7 @@ import (
 
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/cluster"
+	"go.uber.org/zap"
 )
 
 const (
@@ -18,6 +19,9 @@ const (
 
 	// steady is how long a connection must have lasted for the pauses to start over.
 	steady = 5 * time.Second
+
+	// warnEvery is how often the same is complained about.
+	warnEvery = time.Minute
 )
 
 // errClosed says that the engine is closed.
@@ -50,11 +54,13 @@ type engine struct {
 	options Options
 	council *council
 	echoes  echoes
+	unsure  kvUnsure
 
 	handler cluster.Handler // static after Open
 	ctx     context.Context // ends with Close
 	end     context.CancelFunc
 	done    sync.WaitGroup // the goroutine that connects
+	warned  time.Time      // of another register; owned by the link's reader
 
 	mu       sync.Mutex // no other lock is taken while it is held
 	link     *link      // nil while there is no connection
@@ -151,10 +157,24 @@ func (e *engine) take(l *link, subject string, f frame) {
 	case kindAnswer:
 		e.echoes.answered(subject, string(f.body))
 	default:
-		if !e.council.take(l, subject, f) {
+		switch {
+		case e.council.hears.Load() != l:
+			e.otherRegister(f)
+		case !e.council.take(l, subject, f):
 			e.handler.Ignored()
 		}
 	}
+}
+
+// otherRegister takes what the council says if this node is not of it: its register is in JetStream.
+func (e *engine) otherRegister(f frame) {
+	e.handler.Ignored()
+	if f.kind != kindNotice && f.kind != kindRuling || time.Since(e.warned) < warnEvery {
+		return
+	}
+	e.warned = time.Now()
+	e.options.Cluster.Logger.Error("other nodes keep the register themselves, and this one has it in JetStream: presence, counts and webhooks are not those of all nodes; "+
+		"expected the same jetstream, on or off, and the right to use it, on all of them", zap.String("broker", e.options.Cluster.Name))
 }
 
 func (e *engine) lost(why error) {

@@ -61,6 +61,7 @@ type kvRegister struct {
 	js       jetstream.JetStream
 	options  Options
 	handler  cluster.Handler
+	unsure   *kvUnsure
 	messages chan *nats.Msg // what the server publishes again
 
 	ctx  context.Context // ends with stop
@@ -74,9 +75,9 @@ type kvRegister struct {
 }
 
 // newKVRegister returns a register for one connection. It asks the server for nothing yet.
-func newKVRegister(js jetstream.JetStream, o Options, handler cluster.Handler) *kvRegister {
+func newKVRegister(js jetstream.JetStream, o Options, handler cluster.Handler, unsure *kvUnsure) *kvRegister {
 	r := &kvRegister{
-		subjects: subjects{o.Prefix}, js: js, options: o, handler: handler,
+		subjects: subjects{o.Prefix}, js: js, options: o, handler: handler, unsure: unsure,
 		messages: make(chan *nats.Msg, waiting),
 		subs:     make(map[string]*nats.Subscription),
 	}
@@ -114,6 +115,10 @@ func (r *kvRegister) bucket(ctx context.Context) (jetstream.KeyValue, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("making the bucket %s: %w", name, err)
+	}
+	if found := stream.CachedInfo().Config.RePublish; found == nil || *found != *config.RePublish {
+		return nil, fmt.Errorf("opening the bucket %s: it does not publish its changes on %s, so somebody else made it: delete it, or choose another prefix",
+			name, config.RePublish.Destination)
 	}
 	kv, err := r.js.KeyValue(ctx, name)
 	if err != nil {

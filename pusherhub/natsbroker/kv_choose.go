@@ -22,7 +22,10 @@ func (e *engine) choose(l *link) (register, error) {
 	_, err = js.AccountInfo(ctx)
 	switch {
 	case err == nil:
-		return newKVRegister(js, e.options, e.handler), nil
+		if err := l.subscribe(l.members()); err != nil { // to hear of nodes that do without JetStream
+			return nil, err
+		}
+		return newKVRegister(js, e.options, e.handler, &e.unsure), nil
 	case e.options.JetStream == JetStreamAuto && withoutJetStream(err):
 		return e.council.attach(l)
 	}

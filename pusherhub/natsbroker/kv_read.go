@@ -79,11 +79,14 @@ func (r *kvRegister) each(ctx context.Context, keys string, do func(jetstream.Ke
 	if err != nil {
 		return r.failed("reading "+keys, err)
 	}
-	defer func() { _ = watcher.Stop() }() // fails only on a connection that is closed
+	defer endWatch(watcher)
 	for {
 		select {
-		case entry := <-watcher.Updates():
-			if entry == nil { // that was all, or the connection is closed
+		case entry, open := <-watcher.Updates():
+			switch {
+			case !open:
+				return errLost
+			case entry == nil: // that was all
 				return ctx.Err()
 			}
 			if err := do(entry); err != nil {
@@ -93,6 +96,21 @@ func (r *kvRegister) each(ctx context.Context, keys string, do func(jetstream.Ke
 			return fmt.Errorf("reading %s: %w", keys, ctx.Err())
 		case <-r.ctx.Done():
 			return errLost
+		}
+	}
+}
+
+// endWatch stops a watcher. It takes what is left, because what the watcher is about to hand out waits for room, for ever.
+func endWatch(watcher jetstream.KeyWatcher) {
+	_ = watcher.Stop() // fails only on a connection that is closed
+	for {
+		select {
+		case _, open := <-watcher.Updates():
+			if !open {
+				return
+			}
+		default:
+			return
 		}
 	}
 }

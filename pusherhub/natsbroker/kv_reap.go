@@ -2,6 +2,7 @@ package natsbroker
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/onecharge/pusherhub/pusherhub"
 )
@@ -30,8 +30,11 @@ const (
 var errEnough = errors.New("seen enough")
 
 // Reap implements [register]. A node is first marked as dead, in one step, and may apply nothing from then on; then it is taken out of each
-// topic. Who takes it out of a topic has made the transitions of that.
+// topic. Who takes it out of a topic has made the transitions of that. First it is seen what became of writes whose answer was lost.
 func (r *kvRegister) Reap(ctx context.Context) (made []pusherhub.Transition, more bool, err error) {
+	if made, err = r.settle(ctx); err != nil || len(made) > 0 {
+		return made, true, err
+	}
 	now, err := r.clock(ctx)
 	if err != nil {
 		return nil, false, err
@@ -57,7 +60,7 @@ func (r *kvRegister) Reap(ctx context.Context) (made []pusherhub.Transition, mor
 	if err == nil && !more {
 		err = r.markTaken(ctx, look, over)
 	}
-	if len(made) > 0 { // they are told once, whatever comes then
+	if len(made) > 0 { // nobody else is told of these, whatever comes then
 		return made, more || err != nil, nil
 	}
 	return nil, more, err
@@ -164,8 +167,9 @@ func (r *kvRegister) takeOutOf(ctx context.Context, p kvPlace, nodes []string, d
 	return made, nil
 }
 
-// takeOutHere takes nodes out of a value, in one step, unless its members are about to move.
+// takeOutHere takes nodes out of a value, in one step, unless its members are about to move. If nobody knows whether it did, settle finds out.
 func (r *kvRegister) takeOutHere(ctx context.Context, p kvPlace, nodes []string) (made []kvMade, found kvPhase, err error) {
+	id := rand.Text()
 	err = r.change(ctx, p.key(), func(value []byte) ([]byte, error) {
 		made = nil
 		t, err := topicOf(p.name, value)
@@ -188,12 +192,18 @@ func (r *kvRegister) takeOutHere(ctx context.Context, p kvPlace, nodes []string)
 			return nil, nil
 		}
 		t.Changed, t.Gone = nil, gone
+		if len(made) > 0 {
+			t.Reaped = append(t.Reaped, kvReaped{ID: id, At: now.UnixMilli()})
+		}
 		return t.encode(now)
 	})
-	if errors.Is(err, nats.ErrMaxPayload) { // it was not written: nothing was made
-		made = nil
+	if err != nil {
+		if len(made) > 0 {
+			r.unsure.add(kvUnsureWrite{p, id, made})
+		}
+		return nil, found, err
 	}
-	return made, found, err
+	return made, found, nil
 }
 
 // takeAll takes from the node all that it holds of the topic.

@@ -2,8 +2,10 @@ package natsbroker
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -12,6 +14,8 @@ import (
 	"github.com/onecharge/pusherhub/pusherhub/cluster"
 	"github.com/onecharge/pusherhub/pusherhub/cluster/enginetest"
 	"github.com/onecharge/pusherhub/pusherhub/hubtest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 // The same suite, with the register in JetStream.
@@ -53,6 +57,52 @@ func TestJetStreamAuto(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A bucket that another cluster has made, or a person, is not used: nobody would hear of its changes.
+func TestJetStreamForeignBucket(t *testing.T) {
+	s := startServer(t, withJetStream(t))
+	first, second := s.broker("foreign.bucket"), s.broker("foreign_bucket") // the name of a bucket has no dots
+	first.JetStream, second.JetStream = JetStreamOn, JetStreamOn
+	a := newHolder(t, first, "a", channel("x"))
+	b := newMember(t, second, nil, "b")
+	if _, err := b.engine.Enter(t.Context(), b.node, ttl); err == nil || !strings.Contains(err.Error(), "choose another prefix") {
+		t.Errorf("found the error %v, expected one that says what to do", err)
+	}
+	r := a.register()
+	config := r.stream.CachedInfo().Config
+	config.Description = "changed by hand"
+	if _, err := r.js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	newMember(t, first, nil, "c").enter()
+}
+
+// A node with JetStream complains about others that keep the register themselves, and takes nothing of what they say of it.
+func TestJetStreamElsewhere(t *testing.T) {
+	s := startServer(t, withJetStream(t))
+	core, logs := observer.New(zap.ErrorLevel)
+	options := s.broker("elsewhere")
+	without := newMember(t, options, nil, "without")
+	options.JetStream, options.Cluster.Logger = JetStreamOn, zap.New(core)
+	with := newMember(t, options, nil, "with")
+	with.subscribe("x")
+	without.enter()
+	without.hold("x", 1)
+	without.eventually("sends", func(ctx context.Context) error {
+		_, err := without.engine.Send(ctx, []cluster.Post{{Topic: channel("x"), Data: []byte("after")}})
+		return err
+	})
+	hubtest.Eventually(t, "what was sent afterwards comes", func() bool { with.mu.Lock(); defer with.mu.Unlock(); return len(with.received) == 1 })
+	if held := with.seen("x", "without"); held != 0 {
+		t.Errorf("found %d of a register that is another one", held)
+	}
+	hubtest.Eventually(t, "a complaint", func() bool { return logs.FilterMessageSnippet("expected the same jetstream").Len() == 1 })
+	with.mu.Lock()
+	defer with.mu.Unlock()
+	if with.ups != 1 {
+		t.Errorf("found %d connections, expected one", with.ups)
 	}
 }
 

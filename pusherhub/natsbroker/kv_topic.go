@@ -33,6 +33,7 @@ type kvTopic struct {
 	Holdings []kvHolding `json:"h,omitempty"`
 	Done     []kvDone    `json:"d,omitempty"`
 	Losses   []kvLoss    `json:"l,omitempty"`
+	Reaped   []kvReaped  `json:"r,omitempty"`
 
 	// Changed and Gone are what the last write did.
 	Changed []kvName `json:"e,omitempty"`
@@ -72,6 +73,12 @@ type kvLoss struct {
 	At     int64  `json:"t"`           // Unix milliseconds
 }
 
+// kvReaped is a write that took dead nodes out. It stays for as long as a loss does.
+type kvReaped struct {
+	ID string `json:"i"`
+	At int64  `json:"t"` // Unix milliseconds
+}
+
 // kvName names an entry.
 type kvName struct {
 	Node string `json:"n"`
@@ -104,6 +111,7 @@ func (t *kvTopic) encode(now time.Time) ([]byte, error) {
 		return now.Sub(time.UnixMilli(d.At)) > doneMemory && t.holding(d.Node) == nil
 	})
 	t.Losses = slices.DeleteFunc(t.Losses, func(l kvLoss) bool { return now.Sub(time.UnixMilli(l.At)) > lossMemory })
+	t.Reaped = slices.DeleteFunc(t.Reaped, func(d kvReaped) bool { return now.Sub(time.UnixMilli(d.At)) > lossMemory })
 	value, err := json.Marshal(t)
 	if err != nil {
 		return nil, fmt.Errorf("writing a topic: %w", err)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
@@ -32,6 +33,8 @@ type council struct {
 	view    view
 	reunion reunion
 
+	hears atomic.Pointer[link] // the connection on which the council is heard; nil: none was yet
+
 	end      context.CancelFunc // ends the loop; set by attach
 	loopDone sync.WaitGroup
 
@@ -47,12 +50,13 @@ type council struct {
 	// Owned by the loop, and by attach and stop while there is none.
 	inbox    chan said // what came, in order
 	peers    map[string]peer
-	attached time.Time // when the connection began
-	missed   bool      // the server could not be reached before this connection
-	echoed   time.Time // when a notice of its own came back last: the connection works, and what the others said before has been heard
-	closing  bool      // the member is to end
-	asked    time.Time // when its last question for the others' notices came back, of one that is closing; zero: not yet
-	lead     *leading  // nil: this member does not lead
+	attached time.Time       // when the connection began
+	missed   bool            // the server could not be reached before this connection
+	echoed   time.Time       // when a notice of its own came back last: the connection works, and what the others said before has been heard
+	closing  bool            // the member is to end
+	asked    time.Time       // when its last question for the others' notices came back, of one that is closing; zero: not yet
+	lead     *leading        // nil: this member does not lead
+	copying  <-chan struct{} // closed when a snapshot is sent; nil: none is under way
 	stand    *standing
 }
 
@@ -116,10 +120,11 @@ func newCouncil(o Options) *council {
 func (c *council) attach(l *link) (register, error) {
 	c.inbox = make(chan said, inboxLength)
 	c.attached, c.echoed = time.Now(), time.Time{}
-	c.closing, c.asked = false, time.Time{}
+	c.closing, c.asked, c.copying = false, time.Time{}, nil
 	clear(c.peers)
 	c.reunion.reset()
 	c.view.attach()
+	c.hears.Store(l)
 	if c.lead != nil {
 		c.lead.doubt(c.attached.Add(c.times.tick))
 	}
@@ -164,6 +169,8 @@ func (c *council) loop(ctx context.Context, l *link) {
 			c.afterPause(l, time.Now())
 			c.tick(l, time.Now())
 			ticker.Reset(c.times.tick)
+		case <-c.copying:
+			c.sentCopy(l)
 		case <-closing:
 			closing, heir = nil, time.After(c.times.receipt)
 			c.closing = true

@@ -145,14 +145,12 @@ func (c *council) abdicate(l *link) {
 		return
 	}
 	if claim, known, _ := c.view.current(); known && claim.Leader != c.id && claim.better(c.lead.claim) {
-		for _, waiting := range c.lead.queue {
-			c.refuse(l, waiting.question)
-		}
+		c.refuseAll(l)
 		c.lead = nil
 	}
 }
 
-// resume has a leader that was away go on, if no other has taken its place.
+// resume has a leader that was away go on, if no other has taken its place. Its claim stays the same, so that of one who has, and was not heard yet, is better.
 func (c *council) resume(l *link, now time.Time) {
 	lead := c.lead
 	if now.Before(lead.doubtUntil) {
@@ -160,11 +158,10 @@ func (c *council) resume(l *link, now time.Time) {
 	}
 	away := now.Sub(lead.served)
 	lead.doubtUntil = time.Time{}
-	lead.claim.Term++
-	lead.claim.Base = lead.seq
 	if away > c.times.silence {
 		lead.graceUntil = now.Add(c.times.grace)
 	}
+	c.refuseAll(l)
 	c.reign(l, lead)
 	c.repeat(l)
 }

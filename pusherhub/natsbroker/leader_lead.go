@@ -19,6 +19,7 @@ type leading struct {
 	copied   uint64 // the last call in the snapshot that it was sent
 	received uint64 // the last call that its copy has
 	sent     time.Time
+	records  []*record // for it, when the snapshot is sent
 
 	served     time.Time // when it was certain to lead last
 	doubtUntil time.Time // zero: it is certain to lead
@@ -39,8 +40,11 @@ func (lead *leading) doubtful() bool { return !lead.doubtUntil.IsZero() }
 // doubt has the leader wait for others that claim to lead.
 func (lead *leading) doubt(until time.Time) {
 	lead.doubtUntil = until
-	lead.queue = nil // those who asked ask again
-	lead.standby, lead.ready, lead.claim.Standby = "", false, ""
+	lead.withoutStandby()
+}
+
+func (lead *leading) withoutStandby() {
+	lead.standby, lead.ready, lead.records, lead.claim.Standby = "", false, nil, ""
 }
 
 // heardQuestion answers a question, or refuses to.
@@ -57,8 +61,7 @@ func (c *council) heardQuestion(l *link, q question) {
 		var again bool
 		answer.reply.Answer, answer.changes, again = lead.carry(now, q.ID, *q.Call)
 		if !again && lead.standby != "" {
-			l.say(l.node(lead.standby, "r"), "", kindRecord,
-				&record{Claim: lead.claim, Question: q.ID, Call: lead.call, Answer: answer.reply.Answer})
+			c.record(l, &record{Claim: lead.claim, Question: q.ID, Call: lead.call, Answer: answer.reply.Answer})
 		}
 	case q.Read != nil:
 		answer.reply.States = lead.reg.Read(now, q.Read)
@@ -76,6 +79,14 @@ func (c *council) heardQuestion(l *link, q question) {
 func (c *council) refuse(l *link, q question) {
 	claim, _, _ := c.view.current()
 	l.say(l.node(q.asker(), q.number()), "", kindReply, &reply{Claim: claim, Refused: true})
+}
+
+// refuseAll has those who wait for an answer ask again.
+func (c *council) refuseAll(l *link) {
+	for _, waiting := range c.lead.queue {
+		c.refuse(l, waiting.question)
+	}
+	c.lead.queue = nil
 }
 
 // release says what the standby has a copy of: first the changes, to those who follow the topics, then the answer.

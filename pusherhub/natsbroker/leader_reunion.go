@@ -18,6 +18,7 @@ var errApart = errors.New("waiting for the other nodes, after this one stood sti
 type reunion struct {
 	mu      sync.Mutex // no other lock is taken while it is held
 	seen    time.Time  // guarded by mu, like everything below: when the process certainly ran last; zero: not known
+	working bool       // the loop does something that may take long
 	stood   bool       // it stood still, and the loop does not know yet
 	number  uint64     // how often it did
 	missing map[string]bool
@@ -35,8 +36,17 @@ func (r *reunion) reset() {
 func (r *reunion) see(now time.Time, limit time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stood = r.stood || !r.seen.IsZero() && now.Sub(r.seen) > limit
+	r.stood = r.stood || !r.seen.IsZero() && !r.working && now.Sub(r.seen) > limit
 	r.seen = now
+}
+
+// work says that the loop does something that may take as long as if the process stood still, or has done it.
+func (r *reunion) work(begins bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.working = begins; !r.seen.IsZero() {
+		r.seen = time.Now()
+	}
 }
 
 // begin reports whether the process stood still. From now on these members are missing.

@@ -19,7 +19,7 @@ type standing struct {
 // the register dies with the leader.
 func (c *council) seekStandby(l *link, now time.Time) {
 	lead := c.lead
-	if lead == nil || lead.doubtful() || lead.standby != "" {
+	if lead == nil || lead.doubtful() || lead.standby != "" || c.copying != nil {
 		return
 	}
 	var oldest peer
@@ -36,11 +36,42 @@ func (c *council) seekStandby(l *link, now time.Time) {
 	}
 }
 
-// copyTo sends a snapshot to the standby. What comes after it is sent as records.
+// copyTo sends a snapshot to the standby. What comes after it is sent as records. To encode a large one takes longer than a leader may be silent, so the
+// loop goes on meanwhile.
 func (c *council) copyTo(l *link, now time.Time) {
 	lead := c.lead
-	lead.ready, lead.copied, lead.received, lead.sent = false, lead.seq, 0, now
-	l.say(l.node(lead.standby, "r"), "", kindCopy, &snapshot{Claim: lead.claim, Snapshot: lead.reg.Snapshot()})
+	lead.ready, lead.copied, lead.received, lead.sent, lead.records = false, lead.seq, 0, now, nil
+	c.reunion.work(true)
+	subject, copied := l.node(lead.standby, "r"), &snapshot{Claim: lead.claim, Snapshot: lead.reg.Snapshot()}
+	c.reunion.work(false)
+	done := make(chan struct{})
+	c.copying = done
+	c.loopDone.Go(func() {
+		defer close(done)
+		l.say(subject, "", kindCopy, copied)
+	})
+}
+
+// record tells the standby of a call, after the snapshot.
+func (c *council) record(l *link, r *record) {
+	if c.copying != nil {
+		c.lead.records = append(c.lead.records, r)
+		return
+	}
+	l.say(l.node(c.lead.standby, "r"), "", kindRecord, r)
+}
+
+// sentCopy sends what has been carried out while a snapshot was on its way. If there is another standby by now, or none, the snapshot was in vain.
+func (c *council) sentCopy(l *link) {
+	c.copying = nil
+	if c.lead == nil {
+		return
+	}
+	for _, r := range c.lead.records {
+		c.record(l, r)
+	}
+	c.lead.records = nil
+	c.seekStandby(l, time.Now())
 }
 
 // heardReceipt takes how far the copy of the standby goes.
@@ -78,7 +109,7 @@ func (c *council) dropStandby(l *link, now time.Time) {
 		p.slow = now.Add(c.times.silence)
 		c.peers[lead.standby] = p
 	}
-	lead.standby, lead.ready, lead.claim.Standby = "", false, ""
+	lead.withoutStandby()
 	c.view.observe(l, lead.claim)
 	c.notify(l, notice{})
 	c.release(l)
@@ -152,9 +183,16 @@ func (c *council) takeOver(l *link, now time.Time, away bool) {
 	c.repeat(l)
 }
 
-// repeat publishes once more what has changed lately.
+// repeat publishes once more what has changed lately. Much may have changed, so the others hear meanwhile that this member leads.
 func (c *council) repeat(l *link) {
+	said := time.Now()
 	for _, d := range c.lead.recent {
 		c.rule(l, d.seq, d.changes)
+		now := time.Now()
+		c.reunion.see(now, c.times.still)
+		if now.Sub(said) > c.times.tick {
+			c.notify(l, notice{})
+			said = now
+		}
 	}
 }

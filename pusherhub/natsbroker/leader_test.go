@@ -2,6 +2,7 @@ package natsbroker
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,44 @@ func TestReapAnswerLost(t *testing.T) {
 	if made := other.reap(); made != nil {
 		t.Errorf("found the transitions %+v again", made)
 	}
+}
+
+// TestCopyWhileApplying has a newcomer get a copy of a large register while that changes, and take over.
+func TestCopyWhileApplying(t *testing.T) {
+	s := startServer(t, nil)
+	leader := newMember(t, s.broker("copy"), hubtest.NewProxy(t, strings.TrimPrefix(s.url(), "nats://")), "a")
+	epoch := leader.enter().Epoch
+	const many = 20_000
+	for i := 0; i < many; {
+		var updates []cluster.Update
+		for ; len(updates) < 500; i++ {
+			updates = append(updates, cluster.Update{Topic: channel(fmt.Sprint("x", i)), Counted: true, Count: 1})
+		}
+		leader.batch++
+		leader.eventually("applies much", func(ctx context.Context) error {
+			_, _, err := leader.engine.Apply(ctx, leader.node, leader.batch, updates)
+			return err
+		})
+	}
+	newcomer := newMember(t, s.broker("copy"), nil, "b")
+	work := 0
+	for ; newcomer.claim().Standby != newcomer.id(); work++ {
+		leader.hold("work", work+1)
+	}
+	leader.link.Cut()
+	if p := newcomer.enter(); p.Epoch != epoch {
+		t.Errorf("found the epoch %s, expected %s", p.Epoch, epoch)
+	}
+	if held := newcomer.holders("work")["a"]; held != work {
+		t.Errorf("found %d in the copy, expected %d", held, work)
+	}
+	newcomer.eventually("has all", func(ctx context.Context) error {
+		found, err := newcomer.engine.Channels(ctx, "app", "x")
+		if err == nil && len(found) != many {
+			t.Errorf("found %d channels in the copy, expected %d", len(found), many)
+		}
+		return err
+	})
 }
 
 // TestStandbyGone expects that nothing is answered that the standby does not have, or that all have been told that it stands by no more.

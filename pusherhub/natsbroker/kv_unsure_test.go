@@ -1,0 +1,68 @@
+package natsbroker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/onecharge/pusherhub/pusherhub"
+)
+
+// unansweredKV answers no write of a topic. Those that it makes or loses are made or lost for ever.
+type unansweredKV struct {
+	jetstream.KeyValue
+	makes bool
+}
+
+var errNoAnswer = errors.New("no answer")
+
+func (u unansweredKV) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if !strings.HasPrefix(key, topicKeys) {
+		return u.KeyValue.Update(ctx, key, value, revision)
+	}
+	if u.makes {
+		if _, err := u.KeyValue.Update(ctx, key, value, revision); err != nil {
+			return 0, err
+		}
+	}
+	return 0, errNoAnswer
+}
+
+// What a node has reaped is told once, whether the write or its answer was lost.
+func TestJetStreamReapUnanswered(t *testing.T) {
+	for name, makes := range map[string]bool{"the write was made": true, "the write was lost": false} {
+		t.Run(name, func(t *testing.T) {
+			s := startServer(t, withJetStream(t))
+			options := s.broker("unanswered")
+			options.JetStream = JetStreamOn
+			dead, b := newHolder(t, options, "dead", channel("x")), newHolder(t, options, "b", channel("x"))
+			dead.hold("x", 1)
+			dead.eventually("resigns", func(ctx context.Context) error { return dead.engine.Resign(ctx, dead.node) })
+
+			r := b.register()
+			kv, err := r.bucket(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.kv = unansweredKV{kv, makes}
+			made, _, err := b.engine.Reap(t.Context())
+			if err == nil && len(made) == 0 {
+				t.Error("found no error")
+			}
+			r.kv = kv
+			for more := true; more; {
+				var next []pusherhub.Transition
+				if next, more, err = b.engine.Reap(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				made = append(made, next...)
+			}
+			if expected := []pusherhub.Transition{{Topic: channel("x")}}; !slices.Equal(made, expected) {
+				t.Errorf("found the transitions %+v, expected %+v", made, expected)
+			}
+		})
+	}
+}
