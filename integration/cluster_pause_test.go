@@ -39,7 +39,7 @@ func TestClusterPausedNodeComesBack(t *testing.T) {
 			}
 		}
 		t.Cleanup(wake) // a stopped process cannot end
-		within(t, lease+slack, "its members have left", func() bool {
+		within(t, lease, "its members have left", func() bool {
 			return first.of(room).removed["inside"] == 1 && second.of(room).removed["inside"] == 1
 		})
 		leaver.leave()
@@ -55,7 +55,7 @@ func TestClusterPausedNodeComesBack(t *testing.T) {
 		wake()
 
 		everybody = append(everybody, newcomer)
-		c.expectTruth(t, lease+slack+hubtest.Patience, everybody)
+		c.expectTruth(t, lease+hubtest.Patience, everybody)
 		c.expectReady()
 		for _, w := range []*watcher{first, second} {
 			if h := w.of(room); h.removed["inside"] != 1 || h.added["inside"] != 1 || h.removed["both"] != 0 {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/hubtest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 )
 
 // stuckBroker takes as long as the test wants.
@@ -106,6 +108,34 @@ func TestBrokerFails(t *testing.T) {
 		}
 		if n := s.Hub.Stats().EventsPublished; n != 0 {
 			t.Errorf("found EventsPublished %d, expected 0", n)
+		}
+	})
+}
+
+// As long as the other nodes are away, requests about them are no flood of the log.
+func TestBrokerFailuresAreLoggedNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, log := observer.New(zap.InfoLevel)
+		app := mustApp(t, pusherhub.AppConfig{})
+		s := hubtest.NewPipeServerWith(t, pusherhub.Config{
+			Apps: []*pusherhub.App{app}, Broker: failingBroker{pusherhub.NewMemoryBroker()}, Logger: zap.New(core),
+		})
+		terminate := func() {
+			if status, _, _ := s.Do("POST", "/users/7/terminate_connections", "{}", nil); status != 503 {
+				t.Errorf("found status %d, expected 503", status)
+			}
+		}
+		for range 20 {
+			terminate()
+		}
+		time.Sleep(5 * time.Second)
+		terminate()
+		lines := log.FilterMessage("asking the other nodes").All()
+		if len(lines) != 2 {
+			t.Fatalf("found %d lines, expected 2: %v", len(lines), lines)
+		}
+		if fields := lines[1].ContextMap(); fields["not_logged_before"] != int64(19) {
+			t.Errorf("found %v, expected 19 lines left out", fields)
 		}
 	})
 }

@@ -40,6 +40,6 @@ func (q *apiRequest) terminate() ([]byte, *apiError) {
 
 // noCluster is the answer when the other nodes would have to be asked or told and cannot be. Half an answer would be taken for a whole one.
 func (q *apiRequest) noCluster(err error) *apiError {
-	q.hub.logger().Error("asking the other nodes", zap.String("app", q.app.ID()), zap.Error(fmt.Errorf("broker: %w", err)))
+	q.hub.elsewhere.error(q.hub.logger(), "asking the other nodes", zap.String("app", q.app.ID()), zap.Error(fmt.Errorf("broker: %w", err)))
 	return &apiError{status: http.StatusServiceUnavailable, text: "The server cannot reach the other servers at the moment.", retryAfter: 1}
 }

@@ -3,9 +3,12 @@ package pusherhub_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/hubtest"
@@ -180,4 +183,25 @@ func TestApplyExchangesBroker(t *testing.T) {
 	if !third.isClosed() {
 		t.Error("Close left the broker open")
 	}
+}
+
+// A broker that takes a round trip for each channel is told of many at a time.
+func TestApplyTellsOfManyChannelsAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := hubtest.NewPipeServerWith(t, pusherhub.Config{Apps: appsOf(t, pusherhub.AppConfig{})})
+		c := s.Dial(t)
+		const many = 1000
+		for i := range many {
+			c.Subscribe(fmt.Sprint("c", i))
+		}
+		far := &nosy{onSubscribe: func() { time.Sleep(time.Millisecond) }}
+		began := time.Now()
+		apply(t, s, pusherhub.Config{Broker: far}, pusherhub.AppConfig{})
+		if took := time.Since(began); took > many/10*time.Millisecond {
+			t.Errorf("it took %s, expected a tenth of what they take one by one", took)
+		}
+		if len(far.known) != many {
+			t.Errorf("the broker knows %d channels, expected %d", len(far.known), many)
+		}
+	})
 }

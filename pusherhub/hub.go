@@ -13,12 +13,13 @@ import (
 // Hub holds the sockets, channels and users of any number of apps. Its settings come and go with
 // [Hub.Apply]; what it holds stays.
 type Hub struct {
-	settings atomic.Pointer[Settings] // nil before the first Apply
-	draining atomic.Bool
-	finished atomic.Bool   // plugins have ended their work, or are about to
-	emptied  chan struct{} // holds a token after the last socket of a hub that drains was gone
-	counters hubCounters
-	lookups  lookupLog
+	settings  atomic.Pointer[Settings] // nil before the first Apply
+	draining  atomic.Bool
+	finished  atomic.Bool   // plugins have ended their work, or are about to
+	emptied   chan struct{} // holds a token after the last socket of a hub that drains was gone
+	counters  hubCounters
+	lookups   seldomLog // apps that could not be looked up
+	elsewhere seldomLog // other nodes that could not be asked or told
 
 	connections atomic.Int64 // open sockets, those being established included
 	began       time.Time    // static

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 )
 
 // interest tells an [InterestBroker] when a channel gets its first local subscriber and loses
@@ -70,22 +71,35 @@ func (i *interest) failed(what string, ch *channel, err error) {
 	ch.state.hub.logger().Error(what, zap.String("app", ch.state.id), zap.String("channel", ch.name), zap.Error(err))
 }
 
+// interestsAtOnce is how many channels a broker that the hub changes to is told of at a time: each may be a round trip to a server.
+const interestsAtOnce = 64
+
 // moveInterest makes every subscribed channel known to the broker that the hub changes to. It is called before b is
 // used, so that no event is missed, and after that once more for channels that came in between, with
 // only set: then nobody else needs to know any more.
 func (h *Hub) moveInterest(b Broker, only bool) {
 	next, asks := b.(InterestBroker)
+	var moves errgroup.Group
+	moves.SetLimit(interestsAtOnce)
 	h.eachState(func(s *appState) {
 		s.eachChannel(func(ch *channel) {
-			i := &ch.interest
-			i.mu.Lock()
-			defer i.mu.Unlock()
-			if asks {
-				i.tell(next, ch)
-			}
-			if only {
-				i.told = slices.DeleteFunc(i.told, func(other InterestBroker) bool { return !asks || other != next })
-			}
+			moves.Go(func() error {
+				ch.interest.move(next, asks, only, ch)
+				return nil
+			})
 		})
 	})
+	_ = moves.Wait() // none has an error
+}
+
+// move makes the channel known to the next broker, if that asks, and forgets the others if only that is to know of it.
+func (i *interest) move(next InterestBroker, asks, only bool, ch *channel) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if asks {
+		i.tell(next, ch)
+	}
+	if only {
+		i.told = slices.DeleteFunc(i.told, func(other InterestBroker) bool { return !asks || other != next })
+	}
 }

@@ -29,7 +29,11 @@ import (
 
 	"github.com/onecharge/pusherhub/pusherhub"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 )
+
+// leftOutPause is the least time between two lines of the log about what was left out.
+const leftOutPause = 5 * time.Second
 
 // Broker is a broker for many nodes. It implements [pusherhub.RosterBroker], [pusherhub.ReadyBroker] and [pusherhub.Measurer]. A server that is away for longer than it
 // answers slowly costs no calls: events are then delivered on this node, and the rest is made up for when the server is back.
@@ -54,6 +58,7 @@ type Broker struct {
 	nodes    atomic.Int64 // nodes that have a lease
 
 	beats, writes, reads complaint // of the goroutines
+	leftOut              rate.Sometimes
 
 	followedIn atomic.Uint64 // the session in which everything is followed
 	flushedIn  atomic.Uint64 // the session in which everything was written once
@@ -68,6 +73,7 @@ func New(engine Engine, o Options) *Broker {
 	b := &Broker{
 		engine: engine, o: o, origin: rand.Text(),
 		holdings: newHoldings(), follows: newFollows(),
+		leftOut:   rate.Sometimes{Interval: leftOutPause},
 		flushKick: make(chan struct{}, 1), followKick: make(chan struct{}, 1), beatKick: make(chan struct{}, 1),
 	}
 	b.spool.max, b.spool.age = o.SpoolBytes, o.SpoolAge

@@ -162,35 +162,6 @@ func (n *toldOf) forget() {
 	clear(n.topics)
 }
 
-// downAtEnd loses its connection because it is closed.
-type downAtEnd struct {
-	cluster.Engine
-	handler cluster.Handler
-}
-
-func (e *downAtEnd) Open(h cluster.Handler) error {
-	e.handler = h
-	return e.Engine.Open(h)
-}
-
-func (e *downAtEnd) Close() error {
-	e.handler.Down(context.Canceled)
-	return e.Engine.Close()
-}
-
-// A broker that is closed does not warn of that.
-func TestCloseIsNoLoss(t *testing.T) {
-	core, logs := observer.New(zapcore.WarnLevel)
-	b := startBroker(t, &downAtEnd{Engine: cluster.NewBus().Engine()}, cluster.Options{Logger: zap.New(core)})
-	hubtest.Eventually(t, "it is ready", func() bool { return b.Ready() == nil })
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range logs.All() {
-		t.Errorf("found %q in the log, expected nothing", entry.Message)
-	}
-}
-
 // neverUp cannot connect, and says why.
 type neverUp struct {
 	cluster.Engine

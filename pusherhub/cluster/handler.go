@@ -67,11 +67,13 @@ func (h handler) Change(c Change) {
 	}
 }
 
-// LeftOut says so in the log: other nodes do not see the member, and it makes no transitions.
+// LeftOut says so in the log: other nodes do not see the member, and it makes no transitions. Users decide how often, so not each has a line.
 func (h handler) LeftOut(t pusherhub.Topic, user string, why error) {
 	h.b.counters.leftOut.Add(1)
-	h.b.o.Logger.Error("the server cannot take a change of what this node holds; other nodes do not hear of it", zap.String("broker", h.b.o.Name),
-		zap.String("app", t.App), zap.String("channel", t.Channel), zap.String("user", user+t.UserID), zap.Error(why))
+	h.b.leftOut.Do(func() {
+		h.b.o.Logger.Error("the server cannot take a change of what this node holds; other nodes do not hear of it", zap.String("broker", h.b.o.Name),
+			zap.String("app", t.App), zap.String("channel", t.Channel), zap.String("user", user+t.UserID), zap.Error(why))
+	})
 }
 
 // Ignored counts what the engine does not understand.

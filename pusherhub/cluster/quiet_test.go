@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/cluster"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -52,6 +53,27 @@ func TestCloseQuietly(t *testing.T) {
 		}
 		if all := logs.All(); len(all) > 0 {
 			t.Errorf("closing says %v", all)
+		}
+	})
+}
+
+// Users whose data is too large are many lines of the log if each join is one.
+func TestLeftOutIsLoggedNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.ErrorLevel)
+		engine := &leaving{Engine: cluster.NewBus().Engine()}
+		b := startBroker(t, engine, cluster.Options{Logger: zap.New(core)})
+		defer func() { _ = b.Close() }()
+		leaveOut := func() {
+			engine.handler.LeftOut(pusherhub.Topic{App: "a", Channel: "presence-c"}, "7", errors.New("too large"))
+		}
+		for range 20 {
+			leaveOut()
+		}
+		time.Sleep(5 * time.Second)
+		leaveOut()
+		if logs.Len() != 2 {
+			t.Errorf("found %d lines in the log, expected 2", logs.Len())
 		}
 	})
 }

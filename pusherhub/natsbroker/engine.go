@@ -10,6 +10,7 @@ import (
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/cluster"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -60,7 +61,7 @@ type engine struct {
 	ctx     context.Context // ends with Close
 	end     context.CancelFunc
 	done    sync.WaitGroup // the goroutine that connects
-	warned  time.Time      // of another register; owned by the link's reader
+	warning rate.Sometimes // of another register
 
 	mu       sync.Mutex // no other lock is taken while it is held
 	link     *link      // nil while there is no connection
@@ -69,7 +70,7 @@ type engine struct {
 }
 
 func newEngine(o Options) *engine {
-	e := &engine{options: o, council: newCouncil(o), why: errLost}
+	e := &engine{options: o, council: newCouncil(o), warning: rate.Sometimes{Interval: warnEvery}, why: errLost}
 	e.ctx, e.end = context.WithCancel(context.Background())
 	return e
 }
@@ -169,12 +170,13 @@ func (e *engine) take(l *link, subject string, f frame) {
 // otherRegister takes what the council says if this node is not of it: its register is in JetStream.
 func (e *engine) otherRegister(f frame) {
 	e.handler.Ignored()
-	if f.kind != kindNotice && f.kind != kindRuling || time.Since(e.warned) < warnEvery {
+	if f.kind != kindNotice && f.kind != kindRuling {
 		return
 	}
-	e.warned = time.Now()
-	e.options.Cluster.Logger.Error("other nodes keep the register themselves, and this one has it in JetStream: presence, counts and webhooks are not those of all nodes; "+
-		"expected the same jetstream, on or off, and the right to use it, on all of them", zap.String("broker", e.options.Cluster.Name))
+	e.warning.Do(func() {
+		e.options.Cluster.Logger.Error("other nodes keep the register themselves, and this one has it in JetStream: presence, counts and webhooks are not those of all nodes; "+
+			"expected the same jetstream, on or off, and the right to use it, on all of them", zap.String("broker", e.options.Cluster.Name))
+	})
 }
 
 func (e *engine) lost(why error) {

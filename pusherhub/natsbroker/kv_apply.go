@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/cluster"
+	"golang.org/x/sync/errgroup"
 )
 
 // Apply implements [register]. Topics are written side by side. A node that is reaped meanwhile may leave something behind, which the reapers
@@ -51,25 +51,14 @@ func byTopic(updates []cluster.Update) (groups [][]cluster.Update) {
 	return groups
 }
 
-// parallel calls do for each index, some at a time, and joins the errors.
+// parallel calls do for each index, some at a time, and returns the first error.
 func parallel(n int, do func(i int) error) error {
-	errs := make([]error, n)
-	free := make(chan struct{}, kvParallel)
-	var all sync.WaitGroup
+	var all errgroup.Group
+	all.SetLimit(kvParallel)
 	for i := range n {
-		free <- struct{}{}
-		all.Go(func() {
-			errs[i] = do(i)
-			<-free
-		})
+		all.Go(func() error { return do(i) })
 	}
-	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return all.Wait()
 }
 
 // topicWrite is a change of a topic that is being made. The rules are those of [cluster.Register].
