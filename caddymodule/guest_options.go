@@ -82,3 +82,13 @@ func ResolvePlaceholders(word string, text *string) error {
 	*text = resolved
 	return nil
 }
+
+// ResolveAllPlaceholders is [ResolvePlaceholders] for each text of an option that has several, in place.
+func ResolveAllPlaceholders(word string, texts []string) error {
+	for i := range texts {
+		if err := ResolvePlaceholders(word, &texts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -55,7 +55,7 @@ func (e *Embed) provision(env func(string) string) error {
 			return err
 		}
 	}
-	if err := errors.Join(resolveAll("routes", e.Routes), resolveAll("discover", e.Discover)); err != nil {
+	if err := errors.Join(caddymodule.ResolveAllPlaceholders("routes", e.Routes), caddymodule.ResolveAllPlaceholders("discover", e.Discover)); err != nil {
 		return err
 	}
 	e.Listen = cmp.Or(e.Listen, ":"+defaultClusterPort)
@@ -63,16 +63,6 @@ func (e *Embed) provision(env func(string) string) error {
 	e.Secret = cmp.Or(e.Secret, env("REVERB_APP_SECRET"))
 	if domain := env("RAILWAY_PRIVATE_DOMAIN"); domain != "" && len(e.Routes)+len(e.Discover) == 0 {
 		e.Discover = []string{domain}
-	}
-	return nil
-}
-
-// resolveAll resolves the placeholders of a list in place.
-func resolveAll(word string, list []string) error {
-	for i := range list {
-		if err := caddymodule.ResolvePlaceholders(word, &list[i]); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (n *Nats) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
-	if err := resolveAll("servers", n.Servers); err != nil {
+	if err := caddymodule.ResolveAllPlaceholders("servers", n.Servers); err != nil {
 		return err
 	}
 	if n.TLS != nil {

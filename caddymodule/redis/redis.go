@@ -153,20 +153,10 @@ func (r *Redis) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
-	if err := errors.Join(resolveAll("address", r.Address), resolveAll("sentinel", r.Sentinel), r.TLS.resolve()); err != nil {
+	if err := errors.Join(caddymodule.ResolveAllPlaceholders("address", r.Address), caddymodule.ResolveAllPlaceholders("sentinel", r.Sentinel), r.TLS.resolve()); err != nil {
 		return err
 	}
 	r.fromEnvironment(caddymodule.LaravelEnv)
-	return nil
-}
-
-// resolveAll resolves the placeholders of a list.
-func resolveAll(word string, list []string) error {
-	for i := range list {
-		if err := caddymodule.ResolvePlaceholders(word, &list[i]); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 
