@@ -63,6 +63,10 @@ type Node interface {
 
 	// Report makes this node the one that reports a transition: it alone, of all nodes, is told ([RosterBroker]).
 	Report(t Transition)
+
+	// Reports says whether Report still reaches anybody. A node that ends has nobody left to tell before its broker is closed, so the
+	// broker leaves it to other nodes to take dead ones out of the register.
+	Reports() bool
 }
 
 // Message is one event on one channel, on its way to the subscribers. Immutable.

@@ -35,6 +35,9 @@ func (late *lateReports) forgetKnown() {
 	late.known = nil
 }
 
+// Reports is false as soon as plugins end their work.
+func (n node) Reports() bool { return !n.hub.finished.Load() }
+
 // Report observes a transition. It may be one that another node made, before it died, of an app that nobody has used here yet.
 func (n node) Report(t Transition) {
 	h := n.hub

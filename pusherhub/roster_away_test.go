@@ -79,8 +79,14 @@ func TestUserAfterFinish(t *testing.T) {
 		}
 		c.ExpectError(pusherhub.CodeReconnect)
 		c.ExpectClose(pusherhub.CodeReconnect)
+		if !b.node.Reports() {
+			t.Error("nobody hears of reports before the end, expected that somebody does")
+		}
 		s.Hub.Finish(t.Context())
 		time.Sleep(4 * time.Second) // over the hold
 		b.expect(t, "user 7: 1")
+		if b.node.Reports() {
+			t.Error("somebody hears of reports after the end, expected that nobody does")
+		}
 	})
 }

@@ -292,3 +292,4 @@ func (nobody) Deliver(*pusherhub.Message)  {}
 func (nobody) Execute(pusherhub.Command)   {}
 func (nobody) Roster(pusherhub.Roster)     {}
 func (nobody) Report(pusherhub.Transition) {}
+func (nobody) Reports() bool               { return true }

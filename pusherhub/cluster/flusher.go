@@ -181,7 +181,7 @@ func (w *flusher) send(s *session, newest uint64) error {
 // that nothing else waits for all of it.
 func (w *flusher) reap(s *session) error {
 	now := time.Now()
-	if now.Sub(w.reaped) < w.b.o.reap() {
+	if now.Sub(w.reaped) < w.b.o.reap() || !w.b.node.Reports() {
 		return nil
 	}
 	w.reaped = now

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
@@ -73,6 +75,8 @@ func TestHalfDone(t *testing.T) {
 
 // reporting is a node that remembers reports.
 type reporting struct {
+	ending atomic.Bool // nobody hears of its reports any more
+
 	mu   sync.Mutex
 	list []string // guarded by mu
 }
@@ -89,8 +93,40 @@ func (n *reporting) Report(t pusherhub.Transition) {
 	n.list = append(n.list, t.Channel)
 }
 
+func (n *reporting) Reports() bool { return !n.ending.Load() }
+
 func (n *reporting) channels() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Sorted(slices.Values(n.list))
+}
+
+// What a dead node held stays in the register as long as nobody would hear that it is gone.
+func TestReapWhenSomebodyHears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := cluster.NewBus()
+		node, dead := &reporting{}, bus.Engine()
+		node.ending.Store(true)
+		for engine, n := range map[cluster.Engine]*reporting{bus.Engine(): node, dead: {}} {
+			b := cluster.New(engine, cluster.Options{})
+			if err := b.Open(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = b.Close() }()
+			if engine == dead {
+				b.Hold(channelTopic("held"), 1)
+			}
+		}
+		time.Sleep(time.Minute)
+		bus.Cut(dead)
+		time.Sleep(time.Minute)
+		if found := node.channels(); len(found) > 0 {
+			t.Errorf("reported %q, which nobody hears, expected nothing", found)
+		}
+		node.ending.Store(false)
+		time.Sleep(time.Minute)
+		if found := node.channels(); !slices.Equal(found, []string{"held"}) {
+			t.Errorf("reported %q, expected what the dead node held", found)
+		}
+	})
 }

@@ -92,6 +92,8 @@ func (n *spectator) Roster(r pusherhub.Roster) {
 
 func (n *spectator) Report(tr pusherhub.Transition) { n.ledger.add(tr) }
 
+func (*spectator) Reports() bool { return true }
+
 // reportLedger counts what all nodes report.
 type reportLedger struct {
 	mu     sync.Mutex

@@ -91,6 +91,8 @@ func (n *recordingNode) Roster(pusherhub.Roster) {}
 
 func (n *recordingNode) Report(pusherhub.Transition) {}
 
+func (n *recordingNode) Reports() bool { return true }
+
 // messages returns copies of what was delivered.
 func (n *recordingNode) messages() (list []pusherhub.Message) {
 	n.mu.Lock()

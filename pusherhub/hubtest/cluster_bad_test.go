@@ -55,6 +55,7 @@ func TestClusterFindsMistakes(t *testing.T) {
 		{"reports nothing", visits, "member 0 of channel presence-0: gained 0 times and lost 0 times, expected 1 and 1"},
 		{"never reaps", death, "in vain: the register is true"},
 		{"reaps twice", death, "own of node 3: gained 1 times and lost 2 times, and held: false"},
+		{"reaps at its end", death, "which ended, expected the other node to reap"},
 		{"keeps what it held", handOver, "expected that it hands over"},
 		{"never wakes", pause, "expected 6 with 4"},
 		{"sends again", cut, "expected a higher number"},

@@ -100,16 +100,21 @@ func lost(reports map[holdable]tally, w *witness) map[holdable]tally {
 func checkDeath(x *crew) {
 	s := x.scene(3)
 	want := s.once()
+	last := s.nodes[1]
 	for _, w := range []*witness{s.nodes[2], s.nodes[0]} { // one after the other: who lives keeps everything
+		last.ending.Store(w != s.nodes[0]) // as if it were about to be closed, while another one can report
 		x.Kill(w.RosterBroker)
 		s.without(w)
 		s.expectTruth(s.all, s.topics)
 		x.expectReports(lost(want, w))
 	}
-	last := s.nodes[1]
 	for _, line := range x.ledger.all() {
-		if !line.Gained && line.by == s.nodes[2] {
+		switch {
+		case line.Gained:
+		case line.by == s.nodes[2]:
 			x.Errorf("found report %s, which was dead", line)
+		case line.by == last && line.Topic == own(s.nodes[2]):
+			x.Errorf("found report %s, which ended, expected the other node to reap", line)
 		}
 	}
 	last.say(room, "still here")

@@ -141,7 +141,7 @@ func (d *ideal) enter(b *idealBroker) {
 func (d *ideal) drop(b *idealBroker) {
 	reporter := b
 	for _, other := range d.nodes {
-		if other != b && d.reached(other) {
+		if other != b && d.reached(other) && (other.node.Reports() || d.flaw == "reaps at its end") {
 			reporter = other
 		}
 	}

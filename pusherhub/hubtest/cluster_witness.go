@@ -7,6 +7,7 @@ import (
 	"maps"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,6 +97,8 @@ type witness struct {
 	interests map[pusherhub.Topic]bool  // guarded by mu: channels of which it may be told
 	views     map[pusherhub.Topic]*view // guarded by mu: what it was told of the topics that it follows
 	busy      map[pusherhub.Topic]bool  // guarded by mu: topics of which it is being told
+
+	ending atomic.Bool // nobody hears its reports any more
 
 	onDeliver func(m *pusherhub.Message) // called first, with no lock held; set before the node is used
 }
@@ -226,6 +229,9 @@ func (w *witness) Report(t pusherhub.Transition) {
 	w.mu.Unlock()
 	w.x.ledger.note(w, t)
 }
+
+// Reports is false for a node that ends.
+func (w *witness) Reports() bool { return !w.ending.Load() }
 
 // told returns what the node knows that the others hold.
 func (w *witness) told(t pusherhub.Topic) (v view, found bool) {

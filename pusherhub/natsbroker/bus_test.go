@@ -254,6 +254,8 @@ func (nowhere) Roster(pusherhub.Roster) {}
 
 func (nowhere) Report(pusherhub.Transition) {}
 
+func (nowhere) Reports() bool { return true }
+
 // TestRefusedConnection expects an error that says why, without the password.
 func TestRefusedConnection(t *testing.T) {
 	s := startServer(t, func(o *server.Options) { o.Username, o.Password = "user", "right" })

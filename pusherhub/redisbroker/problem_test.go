@@ -22,6 +22,7 @@ func (nobody) Deliver(*pusherhub.Message)  {}
 func (nobody) Execute(pusherhub.Command)   {}
 func (nobody) Roster(pusherhub.Roster)     {}
 func (nobody) Report(pusherhub.Transition) {}
+func (nobody) Reports() bool               { return true }
 
 // A server that never let this node in is named as the reason, in the log and as long as it lasts, without the password.
 func TestNeverConnected(t *testing.T) {
