@@ -11,7 +11,7 @@ import (
 // A node's way to the server is lost in all ways. Its own clients are served meanwhile; what is published in a short time without a
 // connection comes in order when it is back; and everything heals.
 func TestClusterLink(t *testing.T) {
-	const lease = 5 * time.Second
+	const lease = 3 * time.Second
 	onEveryServerAtOnce(t, func(t *testing.T, e served) {
 		p := startParties(t, e, 3, lease)
 		alone, others := p.nodes[0], p.nodes[1:]

@@ -13,7 +13,7 @@ import (
 // right without anybody seeing anything twice.
 func TestClusterPausedNodeComesBack(t *testing.T) {
 	onEveryEngineAtOnce(t, func(t *testing.T, e engine) {
-		lease := 5 * time.Second
+		lease := 3 * time.Second
 		if _, first := e.(*redisServer); first {
 			lease = defaultLease
 		}
