@@ -170,8 +170,9 @@ func (r *kvRegister) takeOutOf(ctx context.Context, p kvPlace, nodes []string, d
 // takeOutHere takes nodes out of a value, in one step, unless its members are about to move. If nobody knows whether it did, settle finds out.
 func (r *kvRegister) takeOutHere(ctx context.Context, p kvPlace, nodes []string) (made []kvMade, found kvPhase, err error) {
 	id := rand.Text()
+	var before []byte
 	err = r.change(ctx, p.key(), func(value []byte) ([]byte, error) {
-		made = nil
+		made, before = nil, value
 		t, err := topicOf(p.name, value)
 		if err != nil {
 			return nil, err
@@ -199,7 +200,7 @@ func (r *kvRegister) takeOutHere(ctx context.Context, p kvPlace, nodes []string)
 	})
 	if err != nil {
 		if len(made) > 0 {
-			r.unsure.add(kvUnsureWrite{p, id, made})
+			r.unsure.add(kvUnsureWrite{p, id, before, made})
 		}
 		return nil, found, err
 	}

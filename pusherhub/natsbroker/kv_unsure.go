@@ -1,6 +1,7 @@
 package natsbroker
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -14,11 +15,12 @@ type kvUnsure struct {
 	writes []kvUnsureWrite
 }
 
-// kvUnsureWrite took nodes out of a place. The value there has the id if it was made.
+// kvUnsureWrite took nodes out of a place. The value there has the id if it was made. While it is the one before, the write may still come.
 type kvUnsureWrite struct {
-	place kvPlace
-	id    string
-	made  []kvMade
+	place  kvPlace
+	id     string
+	before []byte
+	made   []kvMade
 }
 
 func (u *kvUnsure) add(writes ...kvUnsureWrite) {
@@ -34,7 +36,8 @@ func (u *kvUnsure) take() (writes []kvUnsureWrite) {
 	return writes
 }
 
-// settle returns the transitions of those writes that were made. The others are made again, by whoever reaps next.
+// settle returns the transitions of those writes that were made. The others are made again, by whoever reaps next, unless they come before that: so the
+// ones that may are looked for the next time, too.
 func (r *kvRegister) settle(ctx context.Context) (made []pusherhub.Transition, err error) {
 	writes := r.unsure.take()
 	for i, w := range writes {
@@ -43,7 +46,11 @@ func (r *kvRegister) settle(ctx context.Context) (made []pusherhub.Transition, e
 			r.unsure.add(writes[i:]...)
 			return made, err
 		}
-		if entry == nil {
+		switch {
+		case entry == nil:
+			continue
+		case bytes.Equal(entry.Value(), w.before):
+			r.unsure.add(w)
 			continue
 		}
 		t, err := decodeTopic(entry.Value())

@@ -66,3 +66,57 @@ func TestJetStreamReapUnanswered(t *testing.T) {
 		})
 	}
 }
+
+// lateKV does not answer the first write of a topic, and makes it when the next one comes: before that.
+type lateKV struct {
+	jetstream.KeyValue
+	late func() error // makes the write that was not answered; nil: there was none
+}
+
+func (l *lateKV) Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	if !strings.HasPrefix(key, topicKeys) {
+		return l.KeyValue.Update(ctx, key, value, revision)
+	}
+	if l.late == nil {
+		l.late = func() error { _, err := l.KeyValue.Update(ctx, key, value, revision); return err }
+		return 0, errNoAnswer
+	}
+	if err := l.late(); err != nil {
+		return 0, err
+	}
+	return l.KeyValue.Update(ctx, key, value, revision)
+}
+
+// A write that a slow cluster of servers makes only after it was looked for is told of, too.
+func TestJetStreamReapLate(t *testing.T) {
+	s := startServer(t, withJetStream(t))
+	options := s.broker("late")
+	options.JetStream = JetStreamOn
+	dead, b := newHolder(t, options, "dead", channel("x")), newHolder(t, options, "b", channel("x"))
+	dead.hold("x", 1)
+	dead.eventually("resigns", func(ctx context.Context) error { return dead.engine.Resign(ctx, dead.node) })
+
+	r := b.register()
+	kv, err := r.bucket(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.kv = &lateKV{KeyValue: kv}
+	if made, _, err := b.engine.Reap(t.Context()); err == nil {
+		t.Fatalf("found the transitions %+v, expected an error", made)
+	}
+	var made []pusherhub.Transition
+	for range 3 { // it is made in the first, and found in the second
+		next, _, err := b.engine.Reap(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, next...)
+	}
+	if expected := []pusherhub.Transition{{Topic: channel("x")}}; !slices.Equal(made, expected) {
+		t.Errorf("found the transitions %+v, expected %+v", made, expected)
+	}
+	if left := r.unsure.take(); len(left) > 0 {
+		t.Errorf("found %d writes that are not settled", len(left))
+	}
+}
