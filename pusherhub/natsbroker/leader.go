@@ -57,13 +57,15 @@ type council struct {
 	asked    time.Time       // when its last question for the others' notices came back, of one that is closing; zero: not yet
 	lead     *leading        // nil: this member does not lead
 	copying  <-chan struct{} // closed when a snapshot is sent; nil: none is under way
+	endCopy  func()          // ends the sending of it
 	stand    *standing
+	restoring
 }
 
-// said is something that came for the loop.
+// said is something that came for the loop: a parcel, or a packed snapshot.
 type said struct {
 	subject string
-	what    parcel
+	what    any
 }
 
 // peer is another member.
@@ -120,7 +122,7 @@ func newCouncil(o Options) *council {
 func (c *council) attach(l *link) (register, error) {
 	c.inbox = make(chan said, inboxLength)
 	c.attached, c.echoed = time.Now(), time.Time{}
-	c.closing, c.asked, c.copying = false, time.Time{}, nil
+	c.closing, c.asked, c.copying, c.restoring = false, time.Time{}, nil, restoring{}
 	clear(c.peers)
 	c.reunion.reset()
 	c.view.attach()
@@ -170,7 +172,12 @@ func (c *council) loop(ctx context.Context, l *link) {
 			c.tick(l, time.Now())
 			ticker.Reset(c.times.tick)
 		case <-c.copying:
+			c.afterPause(l, time.Now())
 			c.sentCopy(l)
+		case copied := <-c.restored:
+			c.afterPause(l, time.Now())
+			c.restoredCopy(l, copied)
+			c.settleReceipt(l)
 		case <-closing:
 			closing, heir = nil, time.After(c.times.receipt)
 			c.closing = true
@@ -194,6 +201,9 @@ func (c *council) loop(ctx context.Context, l *link) {
 func (c *council) part(l *link) {
 	if l.ctx.Err() != nil {
 		return
+	}
+	if c.copying != nil { // who got the rest of it would take this member for the leader again
+		c.endCopy()
 	}
 	c.notify(l, notice{Bye: true})
 	ctx, cancel := context.WithTimeout(l.ctx, c.times.receipt)
@@ -228,7 +238,8 @@ func (c *council) take(l *link, subject string, f frame) (understood bool) {
 	case kindRecord:
 		what = new(record)
 	case kindCopy:
-		what = new(snapshot)
+		c.put(l, said{subject, packed(f.body)})
+		return true
 	case kindReceipt:
 		what = new(receipt)
 	default:
@@ -237,11 +248,16 @@ func (c *council) take(l *link, subject string, f frame) (understood bool) {
 	if unpack(f.body, what) != nil {
 		return false
 	}
+	c.put(l, said{subject, what})
+	return true
+}
+
+// put hands something to the loop.
+func (c *council) put(l *link, s said) {
 	select {
-	case c.inbox <- said{subject, what}:
+	case c.inbox <- s:
 	case <-l.ctx.Done():
 	}
-	return true
 }
 
 // hear takes what came for the loop.
@@ -253,8 +269,8 @@ func (c *council) hear(l *link, s said) {
 		c.heardQuestion(l, *what)
 	case *record:
 		c.heardRecord(l, *what)
-	case *snapshot:
-		c.heardSnapshot(l, *what)
+	case packed:
+		c.heardSnapshot(what)
 	case *receipt:
 		c.heardReceipt(l, *what)
 	}

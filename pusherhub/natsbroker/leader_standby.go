@@ -1,6 +1,7 @@
 package natsbroker
 
 import (
+	"context"
 	"time"
 )
 
@@ -13,6 +14,17 @@ type standing struct {
 	claim     claim
 	appointed bool // the leader has told all
 	owes      bool // a receipt
+}
+
+// packed is a snapshot that is not read yet.
+type packed []byte
+
+// restoring is a snapshot that becomes a copy. To read a large one takes longer than a member may be silent, so the loop goes on meanwhile. It belongs to the
+// loop.
+type restoring struct {
+	restored <-chan *standing // gets the copy, or nil if the snapshot was not understood; nil: none is under way
+	records  []record         // that came after it
+	instead  packed           // a snapshot that came after it; nil: none did
 }
 
 // seekStandby sends a snapshot to the oldest member there is, if this one leads and nobody stands by: as soon as somebody can, because without a standby
@@ -45,10 +57,14 @@ func (c *council) copyTo(l *link, now time.Time) {
 	subject, copied := l.node(lead.standby, "r"), &snapshot{Claim: lead.claim, Snapshot: lead.reg.Snapshot()}
 	c.reunion.work(false)
 	done := make(chan struct{})
-	c.copying = done
+	ctx, end := context.WithCancel(l.ctx)
+	c.copying, c.endCopy = done, end
 	c.loopDone.Go(func() {
 		defer close(done)
-		l.say(subject, "", kindCopy, copied)
+		defer end()
+		if err := l.sayUntil(ctx, subject, "", kindCopy, copied); err != nil && ctx.Err() == nil {
+			l.lose(err)
+		}
 	})
 }
 
@@ -67,8 +83,10 @@ func (c *council) sentCopy(l *link) {
 	if c.lead == nil {
 		return
 	}
+	said := time.Now()
 	for _, r := range c.lead.records {
 		c.record(l, r)
+		said = c.remind(l, said)
 	}
 	c.lead.records = nil
 	c.seekStandby(l, time.Now())
@@ -116,17 +134,62 @@ func (c *council) dropStandby(l *link, now time.Time) {
 }
 
 // heardSnapshot begins a copy.
-func (c *council) heardSnapshot(l *link, s snapshot) {
-	if c.lead != nil || !c.view.observe(l, s.Claim) {
+func (c *council) heardSnapshot(p packed) {
+	if c.lead != nil {
 		return
 	}
-	c.stand = &standing{memory: restoreMemory(time.Now(), s.Snapshot), claim: s.Claim}
-	c.stand.owes = true
+	c.stand = nil
+	if c.restored != nil {
+		c.restoring.records, c.instead = nil, p
+		return
+	}
+	restored := make(chan *standing, 1)
+	c.restoring = restoring{restored: restored}
+	c.loopDone.Go(func() {
+		var s snapshot
+		if unpack(p, &s) != nil {
+			restored <- nil
+			return
+		}
+		restored <- &standing{memory: restoreMemory(time.Now(), s.Snapshot), claim: s.Claim, owes: true}
+	})
+}
+
+// restoredCopy takes a copy, and does in it what the leader did meanwhile. The leader has said that it leads before it sent the snapshot: if this member
+// follows nobody, or another one, it is over.
+func (c *council) restoredCopy(l *link, copied *standing) {
+	came := c.restoring
+	c.restoring = restoring{}
+	if came.instead != nil {
+		if c.heardSnapshot(came.instead); c.restored != nil {
+			c.restoring.records = came.records
+		}
+		return
+	}
+	if copied == nil {
+		c.handler.Ignored()
+		return
+	}
+	if claim, known, _ := c.view.current(); c.lead != nil || !known || !claim.same(copied.claim) {
+		return
+	}
+	c.stand = copied
+	said := time.Now()
+	for _, r := range came.records {
+		if c.heardRecord(l, r); c.stand == nil {
+			return
+		}
+		said = c.remind(l, said)
+	}
 }
 
 // heardRecord does in the copy what the leader did.
 func (c *council) heardRecord(l *link, r record) {
 	if c.lead != nil || !c.view.observe(l, r.Claim) {
+		return
+	}
+	if c.restored != nil {
+		c.restoring.records = append(c.restoring.records, r)
 		return
 	}
 	if c.stand == nil || !c.stand.claim.same(r.Claim) || c.stand.follow(time.Now(), r) != nil {
@@ -183,16 +246,23 @@ func (c *council) takeOver(l *link, now time.Time, away bool) {
 	c.repeat(l)
 }
 
-// repeat publishes once more what has changed lately. Much may have changed, so the others hear meanwhile that this member leads.
+// repeat publishes once more what has changed lately.
 func (c *council) repeat(l *link) {
 	said := time.Now()
 	for _, d := range c.lead.recent {
 		c.rule(l, d.seq, d.changes)
-		now := time.Now()
-		c.reunion.see(now, c.times.still)
-		if now.Sub(said) > c.times.tick {
-			c.notify(l, notice{})
-			said = now
-		}
+		said = c.remind(l, said)
 	}
+}
+
+// remind is called in between by a loop that does much: so that nobody, itself included, takes the member for one that stands still. It returns when the others
+// have been told last.
+func (c *council) remind(l *link, said time.Time) time.Time {
+	now := time.Now()
+	c.reunion.see(now, c.times.still)
+	if now.Sub(said) <= c.times.tick {
+		return said
+	}
+	c.notify(l, notice{})
+	return now
 }

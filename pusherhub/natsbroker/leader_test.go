@@ -2,7 +2,6 @@ package natsbroker
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -102,17 +101,7 @@ func TestCopyWhileApplying(t *testing.T) {
 	leader := newMember(t, s.broker("copy"), hubtest.NewProxy(t, strings.TrimPrefix(s.url(), "nats://")), "a")
 	epoch := leader.enter().Epoch
 	const many = 20_000
-	for i := 0; i < many; {
-		var updates []cluster.Update
-		for ; len(updates) < 500; i++ {
-			updates = append(updates, cluster.Update{Topic: channel(fmt.Sprint("x", i)), Counted: true, Count: 1})
-		}
-		leader.batch++
-		leader.eventually("applies much", func(ctx context.Context) error {
-			_, _, err := leader.engine.Apply(ctx, leader.node, leader.batch, updates)
-			return err
-		})
-	}
+	fill(leader, many)
 	newcomer := newMember(t, s.broker("copy"), nil, "b")
 	work := 0
 	for ; newcomer.claim().Standby != newcomer.id(); work++ {

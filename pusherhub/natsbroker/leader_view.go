@@ -60,9 +60,7 @@ func (v *view) observe(l *link, c claim) (counts bool) {
 func (v *view) take(l *link, c claim) (counts bool) {
 	switch {
 	case v.known && v.claim.same(c):
-		if v.claim.Standby != c.Standby {
-			v.claim = c
-		}
+		v.claim.Standby, v.last.Standby = c.Standby, c.Standby
 		v.heard = time.Now()
 		return true
 	case v.known && !c.better(v.claim):

@@ -152,8 +152,16 @@ func (l *link) flush(ctx context.Context) error {
 // publish sends a body to a subject. reply, if it is not empty, is where the server says that nobody is subscribed. What is published by one
 // goroutine is received in that order.
 func (l *link) publish(subject, reply string, k kind, body []byte) error {
+	return l.publishUntil(l.ctx, subject, reply, k, body)
+}
+
+// publishUntil is publish for something that may be long: when ctx ends, the rest is not sent.
+func (l *link) publishUntil(ctx context.Context, subject, reply string, k kind, body []byte) error {
 	stream := streamName(l.id, l.streams.Add(1))
 	for _, data := range encodeFrames(k, body, stream, int(l.nc.MaxPayload())) {
+		if ctx.Err() != nil {
+			return fmt.Errorf("publishing: %w", context.Cause(ctx))
+		}
 		if err := l.nc.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: data}); err != nil {
 			return fmt.Errorf("publishing: %w", err)
 		}
@@ -163,13 +171,18 @@ func (l *link) publish(subject, reply string, k kind, body []byte) error {
 
 // say publishes a parcel. If that fails, the link is lost.
 func (l *link) say(subject, reply string, k kind, p parcel) {
-	body, err := pack(p)
-	if err == nil {
-		err = l.publish(subject, reply, k, body)
-	}
-	if err != nil {
+	if err := l.sayUntil(l.ctx, subject, reply, k, p); err != nil {
 		l.lose(err)
 	}
+}
+
+// sayUntil is say for a parcel that may be long: when ctx ends, the rest is not sent.
+func (l *link) sayUntil(ctx context.Context, subject, reply string, k kind, p parcel) error {
+	body, err := pack(p)
+	if err != nil {
+		return err
+	}
+	return l.publishUntil(ctx, subject, reply, k, body)
 }
 
 // failure says why the link is lost.
