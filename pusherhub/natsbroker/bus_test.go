@@ -99,7 +99,8 @@ func cluster2(t *testing.T) (one, two *natsServer, route *hubtest.Proxy) {
 	return one, two, route
 }
 
-// TestLearntServer stops the only server that a node was told of, with a user in the URL: it goes on with the other one of the cluster, as the same user.
+// TestLearntServer stops the only server that a node was told of, with a user in the URL: it goes on with the other one of the cluster, as the same user, and comes
+// back to that when it was restarted.
 func TestLearntServer(t *testing.T) {
 	port := freePort(t)
 	login := func(o *server.Options) {
@@ -123,6 +124,10 @@ func TestLearntServer(t *testing.T) {
 	hubtest.Eventually(t, "the node learns of the other server", func() bool { return len(l.nc.DiscoveredServers()) > 0 })
 	one.stop()
 	hubtest.Eventually(t, "the node is connected to the other server", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.up && m.ups == 2 })
+	two.stop()
+	hubtest.Eventually(t, "the connection is lost", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return !m.up })
+	two.start()
+	hubtest.Eventually(t, "the node is connected to it again", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.up && m.ups == 3 })
 }
 
 // TestSplit cuts a cluster in two, lets both halves go on, and heals it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -98,7 +99,7 @@ func (e *engine) run() {
 		l, err := dialLink(e.ctx, e.options, learnt)
 		if err == nil {
 			err = e.serve(l)
-			learnt = l.nc.DiscoveredServers()
+			learnt = remember(learnt, l.nc.DiscoveredServers())
 		}
 		e.council.missed = true
 		e.lost(err)
@@ -115,6 +116,20 @@ func (e *engine) run() {
 		case <-time.After(pause(failures)):
 		}
 	}
+}
+
+// mostLearnt is how many servers that others have told of are remembered: the newest.
+const mostLearnt = 8
+
+// remember adds servers that a connection has heard of. It hears only of those that it was not told of, so what was known before stays.
+func remember(learnt, heard []string) []string {
+	all := slices.Clone(heard)
+	for _, server := range learnt {
+		if !slices.Contains(heard, server) {
+			all = append(all, server)
+		}
+	}
+	return all[:min(len(all), mostLearnt)]
 }
 
 // pause is how long to wait after a number of failures, one after the other, before the next connect.
