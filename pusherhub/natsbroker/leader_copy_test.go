@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -233,4 +234,66 @@ func TestExpectedStandby(t *testing.T) {
 			t.Errorf("node %s: found the standby %q, expected %q", m.node, last.Standby, standby.id())
 		}
 	}
+}
+
+// TestRestore has what comes while a snapshot becomes a copy: records, another snapshot, and one of a member that does not lead.
+func TestRestore(t *testing.T) {
+	s := startServer(t, nil)
+	l, err := dialLink(t.Context(), s.broker("restore"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	c, original := newCouncil(s.broker("restore")), newMemory(time.Now())
+	c.handler = silent{}
+	lead := claim{Epoch: "e", Term: 1, Leader: "leader"}
+	c.view.observe(l, lead)
+	snapshotOf := func(by claim) packed {
+		t.Helper()
+		body, err := pack(&snapshot{Claim: by, Snapshot: original.reg.Snapshot()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+	work := func() {
+		original.carry(time.Now(), fmt.Sprint(original.seq), cluster.Call{Op: cluster.OpEnter, Node: fmt.Sprint(original.seq), TTL: time.Hour})
+		c.heardRecord(l, record{Claim: lead, Call: original.call})
+	}
+	restored := func() { c.restoredCopy(l, <-c.restored) }
+	expect := func() {
+		t.Helper()
+		if c.stand == nil || c.restored != nil {
+			t.Fatal("found no copy")
+		}
+		if found, expected := c.stand.reg.Snapshot(), original.reg.Snapshot(); !reflect.DeepEqual(found, expected) {
+			t.Errorf("found the copy %+v, expected %+v", found, expected)
+		}
+	}
+
+	c.heardSnapshot(snapshotOf(lead))
+	work()
+	c.heardSnapshot(snapshotOf(lead))
+	work()
+	restored()
+	work()
+	restored()
+	expect()
+	work()
+	expect()
+
+	c.heardSnapshot(snapshotOf(lead)) // of who has been told that something is missing, although nothing is
+	work()
+	restored()
+	expect()
+
+	c.heardSnapshot(snapshotOf(claim{Epoch: "e", Leader: "former"}))
+	work()
+	restored()
+	expect()
+
+	c.heardSnapshot(packed("no snapshot"))
+	work()
+	restored()
+	expect()
 }

@@ -138,7 +138,6 @@ func (c *council) heardSnapshot(p packed) {
 	if c.lead != nil {
 		return
 	}
-	c.stand = nil
 	if c.restored != nil {
 		c.restoring.records, c.instead = nil, p
 		return
@@ -173,6 +172,10 @@ func (c *council) restoredCopy(l *link, copied *standing) {
 	if claim, known, _ := c.view.current(); c.lead != nil || !known || !claim.same(copied.claim) {
 		return
 	}
+	if c.stand != nil && c.stand.claim.same(copied.claim) && c.stand.seq >= copied.seq {
+		c.stand.owes = true // an older copy was kept up
+		return
+	}
 	c.stand = copied
 	said := time.Now()
 	for _, r := range came.records {
@@ -190,14 +193,15 @@ func (c *council) heardRecord(l *link, r record) {
 	}
 	if c.restored != nil {
 		c.restoring.records = append(c.restoring.records, r)
+	}
+	if c.stand != nil && c.stand.claim.same(r.Claim) && c.stand.follow(time.Now(), r) == nil {
+		c.stand.owes = true
 		return
 	}
-	if c.stand == nil || !c.stand.claim.same(r.Claim) || c.stand.follow(time.Now(), r) != nil {
-		c.stand = nil
+	c.stand = nil
+	if c.restored == nil { // otherwise there will be a copy
 		c.acknowledge(l, receipt{Epoch: r.Claim.Epoch, Term: r.Claim.Term, Lacks: true}, r.Claim.Leader)
-		return
 	}
-	c.stand.owes = true
 }
 
 // settleReceipt tells the leader how far the copy goes, when nothing more waits that would make it go further.
