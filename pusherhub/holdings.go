@@ -32,8 +32,10 @@ func (ch *channel) came(sub *subscription, added bool) {
 	b, alone := ch.state.register()
 	if b != nil {
 		if sub.seat != nil {
+			ch.state.hub.reports.entered(b, ch.topic(), sub.seat.userID, added)
 			ch.describe(sub.seat)
 		}
+		ch.state.hub.reports.entered(b, ch.topic(), "", len(ch.subs) == 1)
 		b.Hold(ch.topic(), len(ch.subs))
 	}
 	if !alone {
@@ -87,7 +89,7 @@ func (ch *channel) undescribe(b RosterBroker, s *seat) {
 	}
 }
 
-// holdAll enters everything that the live side has, for a broker that comes new. Observers have heard of it.
+// holdAll enters everything that the live side has, for a broker that comes new. Observers have heard of what has not come in between.
 func (s *appState) holdAll(b RosterBroker) {
 	s.holdConnections()
 	s.eachChannel(func(ch *channel) {
@@ -98,11 +100,11 @@ func (s *appState) holdAll(b RosterBroker) {
 		}
 		if ch.members != nil {
 			for _, id := range ch.members.here() {
-				s.hub.reports.knows(ch.topic(), id)
+				s.hub.reports.entered(b, ch.topic(), id, false)
 				b.Join(ch.topic(), ch.members.byID[id].here())
 			}
 		}
-		s.hub.reports.knows(ch.topic(), "")
+		s.hub.reports.entered(b, ch.topic(), "", false)
 		b.Hold(ch.topic(), len(ch.subs))
 	})
 	s.users.holdAll(s, b)
@@ -123,7 +125,7 @@ func (h *Hub) moveHoldings(before, b Broker) {
 	if keeps {
 		h.settleNext(next)
 	}
-	h.reports.forgetKnown()
+	h.reports.endChange()
 	if old, kept := before.(RosterBroker); kept {
 		h.eachState(func(s *appState) { s.giveUp(old) })
 		h.settle(context.Background(), old)

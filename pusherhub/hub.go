@@ -132,6 +132,7 @@ func (h *Hub) useBroker(s *Settings) error {
 	h.node.end()
 	h.node = n
 	h.moveInterest(next, false)
+	h.reports.beginChange(next)
 	h.current.Store(&next)
 	h.moveInterest(next, true)
 	h.moveHoldings(*old, next)

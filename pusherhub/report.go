@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,24 +16,39 @@ type lateReports struct {
 	running bool           // guarded by mu: reportLate is at work
 	ended   bool           // guarded by mu: nobody is told any more
 
-	known map[Transition]struct{} // guarded by mu: gains of which observers have heard; nil unless the hub changes its broker
+	changing atomic.Bool         // the hub changes its broker
+	broker   Broker              // guarded by mu: that it changes to
+	known    map[Transition]bool // guarded by mu: gains that are entered there, and whether observers have heard of them before
 }
 
-// knows has a gain not reported by the broker that the hub changes to: it is news to its register, not to observers.
-func (late *lateReports) knows(t Topic, member string) {
+// beginChange says that the hub is about to change to a broker.
+func (late *lateReports) beginChange(next Broker) {
 	late.mu.Lock()
 	defer late.mu.Unlock()
-	if late.known == nil {
-		late.known = make(map[Transition]struct{})
+	late.broker, late.known = next, make(map[Transition]bool)
+	late.changing.Store(true)
+}
+
+// entered notes that a topic or a member is entered at a broker. If that is the one that the hub changes to, what was held here before is news to its register,
+// but not to observers. fresh says that it was not.
+func (late *lateReports) entered(b Broker, t Topic, member string, fresh bool) {
+	if !late.changing.Load() {
+		return
 	}
-	late.known[Transition{Topic: t, Member: member, Gained: true}] = struct{}{}
-}
-
-// forgetKnown ends what knows began.
-func (late *lateReports) forgetKnown() {
 	late.mu.Lock()
 	defer late.mu.Unlock()
-	late.known = nil
+	gain := Transition{Topic: t, Member: member, Gained: true}
+	if _, noted := late.known[gain]; !noted && b == late.broker {
+		late.known[gain] = !fresh
+	}
+}
+
+// endChange ends what beginChange began.
+func (late *lateReports) endChange() {
+	late.mu.Lock()
+	defer late.mu.Unlock()
+	late.changing.Store(false)
+	late.broker, late.known = nil, nil
 }
 
 // Reports is false as soon as plugins end their work.
@@ -47,9 +63,11 @@ func (n node) Report(t Transition) {
 	late := &h.reports
 	late.mu.Lock()
 	defer late.mu.Unlock()
-	_, known := late.known[t]
-	delete(late.known, t)
-	if late.ended || known {
+	if late.known[t] {
+		late.known[t] = false // the next gain is another one
+		return
+	}
+	if late.ended {
 		return
 	}
 	if state := h.reporter(t.App); state != nil && late.waiting[t.App] == 0 {

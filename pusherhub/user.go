@@ -82,6 +82,7 @@ func (us *users) enter(c *conn, id string) *user {
 func (s *appState) userCame(u *user) {
 	b, alone := s.register()
 	if b != nil {
+		s.hub.reports.entered(b, u.topic(s), "", true)
 		b.Hold(u.topic(s), 1)
 	} else if alone {
 		s.observe(Observation{Type: UserOnline, UserID: u.id})

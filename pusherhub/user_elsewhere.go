@@ -75,7 +75,7 @@ func (us *users) holdAll(s *appState, b RosterBroker) {
 	}
 	for _, u := range us.byID {
 		if u.here() {
-			s.hub.reports.knows(u.topic(s), "")
+			s.hub.reports.entered(b, u.topic(s), "", false)
 			b.Hold(u.topic(s), 1)
 		}
 	}
