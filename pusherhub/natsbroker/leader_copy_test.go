@@ -66,7 +66,7 @@ func TestRestoreLarge(t *testing.T) {
 	s := startServer(t, nil)
 	o := s.broker("large")
 	e := newEngine(o)
-	e.council.times.tick = time.Millisecond
+	e.council.times.tick, e.council.times.silence = time.Millisecond, time.Hour // the leader says nothing more
 	m := &member{t: t, engine: e, entries: make(map[string]int)}
 
 	original := newMemory(time.Now())
@@ -98,7 +98,8 @@ func TestRestoreLarge(t *testing.T) {
 		t.Fatal("found that the snapshot is not understood")
 	}
 	l.say("large.taken", "", kindNotice, &notice{})
-	for notices, taken := 0, false; ; {
+	end := time.Now().Add(hubtest.Patience)
+	for notices, taken := 0, false; time.Now().Before(end); {
 		subject, f := next()
 		switch {
 		case subject == "large.taken":
@@ -112,6 +113,7 @@ func TestRestoreLarge(t *testing.T) {
 			return
 		}
 	}
+	t.Error("found no receipt")
 }
 
 // slowConn is a connection that takes a while for all that is long.
