@@ -31,22 +31,27 @@ func (u unansweredKV) Update(ctx context.Context, key string, value []byte, revi
 	return 0, errNoAnswer
 }
 
+// newReaper returns a node that is to reap another one, which has held the channel x and has resigned, and the bucket of both.
+func newReaper(t *testing.T) (*holder, jetstream.KeyValue) {
+	t.Helper()
+	options := startServer(t, withJetStream(t)).broker("unanswered")
+	options.JetStream = JetStreamOn
+	dead, b := newHolder(t, options, "dead", channel("x")), newHolder(t, options, "b", channel("x"))
+	dead.hold("x", 1)
+	dead.eventually("resigns", func(ctx context.Context) error { return dead.engine.Resign(ctx, dead.node) })
+	kv, err := b.register().bucket(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, kv
+}
+
 // What a node has reaped is told once, whether the write or its answer was lost.
 func TestJetStreamReapUnanswered(t *testing.T) {
 	for name, makes := range map[string]bool{"the write was made": true, "the write was lost": false} {
 		t.Run(name, func(t *testing.T) {
-			s := startServer(t, withJetStream(t))
-			options := s.broker("unanswered")
-			options.JetStream = JetStreamOn
-			dead, b := newHolder(t, options, "dead", channel("x")), newHolder(t, options, "b", channel("x"))
-			dead.hold("x", 1)
-			dead.eventually("resigns", func(ctx context.Context) error { return dead.engine.Resign(ctx, dead.node) })
-
+			b, kv := newReaper(t)
 			r := b.register()
-			kv, err := r.bucket(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
 			r.kv = unansweredKV{kv, makes}
 			made, _, err := b.engine.Reap(t.Context())
 			if err == nil && len(made) == 0 {
@@ -89,18 +94,8 @@ func (l *lateKV) Update(ctx context.Context, key string, value []byte, revision 
 
 // A write that a slow cluster of servers makes only after it was looked for is told of, too.
 func TestJetStreamReapLate(t *testing.T) {
-	s := startServer(t, withJetStream(t))
-	options := s.broker("late")
-	options.JetStream = JetStreamOn
-	dead, b := newHolder(t, options, "dead", channel("x")), newHolder(t, options, "b", channel("x"))
-	dead.hold("x", 1)
-	dead.eventually("resigns", func(ctx context.Context) error { return dead.engine.Resign(ctx, dead.node) })
-
+	b, kv := newReaper(t)
 	r := b.register()
-	kv, err := r.bucket(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	r.kv = &lateKV{KeyValue: kv}
 	if made, _, err := b.engine.Reap(t.Context()); err == nil {
 		t.Fatalf("found the transitions %+v, expected an error", made)
