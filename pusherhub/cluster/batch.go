@@ -91,7 +91,7 @@ func (o *holdings) send(b *batch, h *held, upTo uint64, p phase, room int) (entr
 		s.counted, s.count = true, count
 		u.Counted, u.Count, u.Restored = true, count, h.restored
 		o.unheard -= one(h.visit > 0)
-		h.told, h.visit = count, 0 // the end of a visit comes with the next batch
+		h.told, h.visit, h.visiting = count, 0, h.visit // the end of a visit comes with the next batch
 		entries++
 	}
 	for user, m := range h.changed {
@@ -110,7 +110,7 @@ func (o *holdings) send(b *batch, h *held, upTo uint64, p phase, room int) (entr
 		delete(h.changed, user)
 		if m.visit {
 			o.unheard--
-			m.visit, m.member.Info = false, nil
+			m.visit, m.visiting = false, true
 			o.change(h, user, m) // its end comes with the next round
 		}
 	}
@@ -140,11 +140,15 @@ func (o *holdings) entered(b *batch) (look bool) {
 			o.entries += one(s.count > 0) - one(h.entered > 0)
 			h.entered = s.count
 			h.restores -= one(h.restored)
-			h.restored = false
+			h.restored, h.visiting = false, 0
 		}
 		for _, m := range s.members {
 			o.entries += one(m.present) - one(m.entered)
 			m.membership.entered, m.flying = m.present, false
+			if m.visiting && !m.membership.present {
+				m.member.Info = nil
+			}
+			m.visiting = false
 			h.restores -= one(m.restored)
 			m.restored = false
 			h.tidy(m.user, m.membership)
@@ -166,7 +170,8 @@ func one(b bool) int {
 	return 0
 }
 
-// enterAgain has everything entered for a new node id. What the register had is to be restored, or is claimed anew.
+// enterAgain has everything entered for a new node id. What the register had is to be restored, or is claimed anew. Of visits a register that has lost its memory
+// is still to hear; while this node's lease ended, it was not reached for long.
 func (o *holdings) enterAgain(node string, restore bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -183,11 +188,18 @@ func (o *holdings) enterAgain(node string, restore bool) {
 	for _, h := range o.topics {
 		h.place, h.queue, h.flying = nil, queueNone, false
 		h.restored = h.restored || restore && h.entered > 0
-		h.entered, h.told, h.visit = 0, 0, 0
+		h.visit = max(h.visit, h.visiting)
+		if !restore || h.restored || h.count > 0 {
+			h.visit = 0
+		}
+		o.unheard += one(h.visit > 0)
+		h.entered, h.told, h.visiting = 0, 0, 0
 		h.restores = one(h.restored)
 		for user, m := range h.members {
 			m.restored = m.restored || restore && m.entered
-			m.entered, m.told, m.visit, m.flying = false, false, false, false
+			m.visit = restore && (m.visit || m.visiting) && !m.restored && !m.present
+			o.unheard += one(m.visit)
+			m.entered, m.told, m.visiting, m.flying = false, false, false, false
 			h.restores += one(m.restored)
 			o.change(h, user, m)
 			h.tidy(user, m)

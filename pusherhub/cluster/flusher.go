@@ -29,7 +29,7 @@ func (w *flusher) run() {
 	for w.b.ctx.Err() == nil {
 		_, s, changed := w.b.link.state()
 		if s == nil {
-			w.b.holdings.endRound(false)
+			w.b.holdings.endRound(false, false)
 			w.b.writes.disconnected()
 			w.b.wait(changed, nil, 0)
 			continue
@@ -66,7 +66,9 @@ func (w *flusher) next(s *session) time.Duration {
 // round enters and sends everything that there is when it begins.
 func (w *flusher) round(s *session) (err error) {
 	w.b.holdings.beginRound()
-	defer func() { w.b.holdings.endRound(err == nil && s.phase() == phaseClaim) }()
+	defer func() {
+		w.b.holdings.endRound(err == nil && s.phase() == phaseClaim, err == nil || time.Since(w.failing) < waitTimeout)
+	}()
 	newest := w.b.spool.newest() // first, so that what was joined before it was published is entered before
 	err = w.enter(s)
 	if err != nil && time.Since(w.failing) < waitTimeout {

@@ -26,7 +26,7 @@ type holdings struct {
 	changes uint64                    // rises whenever entries may have changed
 	waiters []*settler                // calls of Settle that wait: nothing is held back
 	busy    bool                      // a round is under way
-	visits  bool                      // the register takes everything at once, so it is to hear of what has come and gone, too
+	visits  bool                      // the register takes everything soon, so it is to hear of what has come and gone, too
 	unheard int                       // visits of which it has not heard yet
 }
 
@@ -55,6 +55,7 @@ type held struct {
 	entered  int  // that the register has
 	told     int  // that it has when what is under way is answered
 	visit    int  // that it held for a moment, between two rounds, and that the register is to hear of
+	visiting int  // the visit that is under way
 	restored bool // the topic is to be restored, see [Update]
 	restores int  // how many of the topic and its members are to be restored
 
@@ -69,6 +70,7 @@ type membership struct {
 	entered  bool // the register has it, perhaps with other data
 	told     bool // the register has it when what is under way is answered
 	visit    bool // it held the member for a moment, between two rounds, and the register is to hear of that
+	visiting bool // what is under way is a visit
 	flying   bool // it is in the batch that is under way
 	restored bool // it is to be restored, see [MemberUpdate]
 
@@ -252,12 +254,12 @@ func (o *holdings) beginRound() {
 	o.busy = true
 }
 
-// endRound says that none is under way, and whether the register takes everything at once. While it does not, nothing is kept of visits: what happens then is
-// reported as what has become of it.
-func (o *holdings) endRound(answered bool) {
+// endRound says that none is under way, whether the register has taken everything, and whether it has or will soon. While it will not, nothing is kept of visits:
+// what happens then is reported as what has become of it.
+func (o *holdings) endRound(answered, soon bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.busy, o.visits = false, answered
+	o.busy, o.visits = false, soon
 	for _, s := range o.waiters {
 		s.rounds -= one(answered)
 	}

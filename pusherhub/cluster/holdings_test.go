@@ -100,7 +100,7 @@ func TestHoldingsVisits(t *testing.T) {
 	}
 	start := func() *holdings {
 		o := newHoldings()
-		o.endRound(true)
+		o.endRound(true, true)
 		return o
 	}
 	expectNothing := func(t *testing.T, o *holdings) {
@@ -159,6 +159,44 @@ func TestHoldingsVisits(t *testing.T) {
 		o.enterAgain("next", false)
 		expectNothing(t, o)
 	})
+	t.Run("the memory is lost before the register heard of it", func(t *testing.T) {
+		for name, underWay := range map[string]bool{"it waits": false, "it is under way": true} {
+			t.Run(name, func(t *testing.T) {
+				o := start()
+				visit(o)
+				if underWay {
+					expectRound(t, o, "+u", "presence-room=2")
+				}
+				o.enterAgain("next", true)
+				if o.unheard != 2 {
+					t.Errorf("found %d visits that wait, expected 2", o.unheard)
+				}
+				expectTaken(t, o, phaseRestore)
+				expectTaken(t, o, phaseRelease)
+				b := expectRound(t, o, "+u", "presence-room=2")
+				if info := string(b.updates[0].Members[0].Info); info != "1" {
+					t.Errorf("found the data %q, expected 1", info)
+				}
+				o.entered(b)
+				o.entered(expectRound(t, o, "-u", "presence-room=0"))
+				expectNothing(t, o)
+			})
+		}
+	})
+	t.Run("the memory is lost, and it had been there before", func(t *testing.T) {
+		o := start()
+		o.hold(roomTopic, 1)
+		o.join(roomTopic, memberOf("u"))
+		o.entered(expectRound(t, o, "+u", "presence-room=1"))
+		o.leave(roomTopic, "u")
+		o.hold(roomTopic, 0)
+		expectRound(t, o, "-u", "presence-room=0")
+		visit(o)
+		o.enterAgain("next", true)
+		expectTaken(t, o, phaseRestore)
+		expectTaken(t, o, phaseRelease, "-u!", "presence-room!=0")
+		expectNothing(t, o)
+	})
 	t.Run("many of them at a slow register", func(t *testing.T) {
 		o := start()
 		for i := range 10 * mostVisits {
@@ -184,7 +222,7 @@ func TestHoldingsVisits(t *testing.T) {
 	})
 	t.Run("a register that does not answer", func(t *testing.T) {
 		o := start()
-		o.endRound(false)
+		o.endRound(false, false)
 		visit(o)
 		expectNothing(t, o)
 	})
