@@ -110,9 +110,8 @@ func TestHoldingsVisits(t *testing.T) {
 			t.Errorf("found %d topics, %d entries and %d changes, expected none", len(o.topics), o.entries, o.pending())
 		}
 	}
-	t.Run("it comes, then it goes", func(t *testing.T) {
-		o := start()
-		visit(o)
+	expectVisit := func(t *testing.T, o *holdings) {
+		t.Helper()
 		b := expectRound(t, o, "+u", "presence-room=2")
 		if info := string(b.updates[0].Members[0].Info); info != "1" {
 			t.Errorf("found the data %q, expected 1", info)
@@ -120,6 +119,11 @@ func TestHoldingsVisits(t *testing.T) {
 		o.entered(b)
 		o.entered(expectRound(t, o, "-u", "presence-room=0"))
 		expectNothing(t, o)
+	}
+	t.Run("it comes, then it goes", func(t *testing.T) {
+		o := start()
+		visit(o)
+		expectVisit(t, o)
 	})
 	t.Run("who comes back has not gone", func(t *testing.T) {
 		o := start()
@@ -173,13 +177,7 @@ func TestHoldingsVisits(t *testing.T) {
 				}
 				expectTaken(t, o, phaseRestore)
 				expectTaken(t, o, phaseRelease)
-				b := expectRound(t, o, "+u", "presence-room=2")
-				if info := string(b.updates[0].Members[0].Info); info != "1" {
-					t.Errorf("found the data %q, expected 1", info)
-				}
-				o.entered(b)
-				o.entered(expectRound(t, o, "-u", "presence-room=0"))
-				expectNothing(t, o)
+				expectVisit(t, o)
 			})
 		}
 	})
