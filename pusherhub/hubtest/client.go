@@ -74,7 +74,7 @@ func (c *Client) expectEstablished() {
 // Open connects without expecting a frame. header may be nil.
 func Open(t testing.TB, url, key, query string, header http.Header) *Client {
 	t.Helper()
-	return open(t, http.DefaultClient, url, key, query, header)
+	return open(t, single, url, key, query, header)
 }
 
 func open(t testing.TB, web *http.Client, url, key, query string, header http.Header) *Client {

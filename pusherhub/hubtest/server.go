@@ -118,9 +118,13 @@ func closeHub(t testing.TB, hub *pusherhub.Hub) {
 	}
 }
 
-// At is a server that runs elsewhere, such as in another process. Its Hub is nil.
+// single sends each request on a connection of its own: a server that reloads its config closes those that are kept, maybe just
+// when the next request is on its way, and a POST is not sent again by itself.
+var single = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+// At is a server that runs elsewhere, such as in another process, and may reload its config between two requests. Its Hub is nil.
 func At(t testing.TB, url string, config pusherhub.AppConfig) *Server {
-	return &Server{URL: url, Client: http.DefaultClient, App: WithCredentials(config), t: t}
+	return &Server{URL: url, Client: single, App: WithCredentials(config), t: t}
 }
 
 // WithCredentials fills in id, key and secret where they are empty.
