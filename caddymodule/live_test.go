@@ -112,19 +112,9 @@ func (l *live) logFile() string { return filepath.Join(l.dir, "log") }
 // publish sends a signed request and returns its status.
 func (l *live) publish(app pusherhub.AppConfig, channel, data string) int {
 	l.t.Helper()
-	s := &hubtest.Server{URL: l.url(), App: app}
 	body := fmt.Sprintf(`{"name":"e","channel":%q,"data":%q}`, channel, data)
-	r, err := http.NewRequest(http.MethodPost, s.SignedURL("POST", "/apps/"+app.ID+"/events", body, nil), strings.NewReader(body))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	r.Close = true // a reload closes connections that are kept
-	res, err := http.DefaultClient.Do(r)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	res.Body.Close()
-	return res.StatusCode
+	status, _, _ := hubtest.At(l.t, l.url(), app).Do(http.MethodPost, "/events", body, nil)
+	return status
 }
 
 // appBlock configures the app that publish and Dial use.

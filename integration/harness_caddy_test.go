@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -169,10 +170,22 @@ func (s *server) command(args ...string) (said string, err error) {
 	return string(text), err
 }
 
-// reload loads the Caddyfile with these sites as `caddy reload` does.
+// reload loads the Caddyfile with these sites as `caddy reload` does. When it returns, requests come to the config that counts: Caddy closes the listeners of one
+// that is gone, or failed, in the background, with whoever has just come to them.
 func (s *server) reload(sites string) (said string, err error) {
 	s.t.Helper()
-	return s.command("reload", "--adapter", "caddyfile", "--config", s.write(sites), "--address", "unix/"+s.dir+"/admin.sock")
+	said, err = s.command("reload", "--adapter", "caddyfile", "--config", s.write(sites), "--address", "unix/"+s.dir+"/admin.sock")
+	hubtest.Eventually(s.t, "one listener at each address", func() bool {
+		for _, port := range []int{s.port, s.tlsPort, s.apiPort} {
+			found := listening(s.t, port)
+			slices.Sort(found)
+			if len(slices.Compact(slices.Clone(found))) < len(found) {
+				return false
+			}
+		}
+		return true
+	})
+	return said, err
 }
 
 // url is the site by plain http, apiURL the loopback listener.
@@ -198,10 +211,12 @@ func (s *server) admin(path string) *http.Response {
 			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(s.dir, "admin.sock"))
 		},
 	}}
-	res, err := client.Get("http://admin" + path)
-	if err != nil {
-		s.t.Fatalf("asking the admin API for %s: %v", path, err)
-	}
+	var res *http.Response
+	hubtest.Eventually(s.t, "the admin API answers", func() (answered bool) { // one that a reload ends may have taken the first request
+		var err error
+		res, err = client.Get("http://admin" + path)
+		return err == nil
+	})
 	s.t.Cleanup(func() { _ = res.Body.Close() })
 	return res
 }
