@@ -67,7 +67,7 @@ func (p *parties) healed(t *testing.T) {
 		}
 		for _, w := range p.watchers {
 			if w.open() {
-				within(t, hubtest.Patience, fmt.Sprintf("%s gets what node %d publishes", w.name, i), func() bool { return w.of(partyNews).next[after.name] == 10 })
+				within(t, 2*hubtest.Patience, fmt.Sprintf("%s gets what node %d publishes, behind what may wait for the others", w.name, i), func() bool { return w.of(partyNews).next[after.name] == 10 })
 				if missed := w.of(partyNews).missed[after.name]; missed != nil {
 					t.Errorf("%s missed %v of node %d", w.name, missed, i)
 				}

@@ -16,7 +16,7 @@ import (
 )
 
 // Patience is how long a test waits for what must come. It is never waited out when a test passes.
-const Patience = 10 * time.Second
+const Patience = 20 * time.Second
 
 // Frame is one frame from the server.
 type Frame struct {
