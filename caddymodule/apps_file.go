@@ -74,7 +74,7 @@ func (f *FileApps) Provision(ctx caddy.Context) error {
 	if f.Interval == 0 {
 		f.Interval = pusherhub.Duration(2 * time.Second)
 	}
-	return ResolvePlaceholders("path", &f.Path)
+	return ResolveOptions(f)
 }
 
 // Validate refuses a source without a path.

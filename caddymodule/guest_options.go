@@ -1,7 +1,7 @@
 package caddymodule
 
 import (
-	"fmt"
+	"iter"
 	"maps"
 	"reflect"
 	"slices"
@@ -17,8 +17,7 @@ import (
 // switches, pusherhub.Limit, pusherhub.Size and pusherhub.Duration; or, for a pointer to another struct, a block of
 // its own. The dispenser stands before the block.
 func UnmarshalOptions(d *caddyfile.Dispenser, options any) error {
-	words := make(map[string]reflect.Value)
-	addWords(words, reflect.ValueOf(options).Elem())
+	words := maps.Collect(optionFields(reflect.ValueOf(options).Elem()))
 	seen := make(seenWords)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		field, ok := words[d.Val()]
@@ -39,16 +38,23 @@ func UnmarshalOptions(d *caddyfile.Dispenser, options any) error {
 	return nil
 }
 
-// addWords adds the words of a struct.
-func addWords(words map[string]reflect.Value, fields reflect.Value) {
-	for i := range fields.NumField() {
-		field := fields.Type().Field(i)
-		word := optionWord(field)
-		switch {
-		case field.Anonymous && word == "":
-			addWords(words, fields.Field(i))
-		case word != "-":
-			words[word] = fields.Field(i)
+// optionFields are the words of a struct, those of embedded structs included, and their fields, in this order.
+func optionFields(fields reflect.Value) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		for i := range fields.NumField() {
+			field := fields.Type().Field(i)
+			switch word := optionWord(field); {
+			case field.Anonymous && word == "":
+				for word, field := range optionFields(fields.Field(i)) {
+					if !yield(word, field) {
+						return
+					}
+				}
+			case word != "" && word != "-":
+				if !yield(word, fields.Field(i)) {
+					return
+				}
+			}
 		}
 	}
 }
@@ -72,23 +78,8 @@ func setBlock(d *caddyfile.Dispenser, field reflect.Value) error {
 	return UnmarshalOptions(d, field.Interface())
 }
 
-// ResolvePlaceholders replaces placeholders such as {env.NAME} and {file.PATH} in the text of a guest's option, at
-// provisioning. An error names the option and the placeholder, never a value.
-func ResolvePlaceholders(word string, text *string) error {
-	resolved, err := resolveText(caddy.NewReplacer(), *text)
-	if err != nil {
-		return fmt.Errorf("%s: %w", word, err)
-	}
-	*text = resolved
-	return nil
-}
-
-// ResolveAllPlaceholders is [ResolvePlaceholders] for each text of an option that has several, in place.
-func ResolveAllPlaceholders(word string, texts []string) error {
-	for i := range texts {
-		if err := ResolvePlaceholders(word, &texts[i]); err != nil {
-			return err
-		}
-	}
-	return nil
+// ResolveOptions replaces placeholders such as {env.NAME} and {file.PATH} in a guest's options, at provisioning: in all text, and lists of text, that
+// UnmarshalOptions reads into the struct that options points to. An error names the option and the placeholder, never a value.
+func ResolveOptions(options any) error {
+	return resolveFields(caddy.NewReplacer(), reflect.ValueOf(options).Elem())
 }

@@ -19,30 +19,35 @@ var placeholder = regexp.MustCompile(`\{[a-z_]+\.[^{}]+\}`)
 // Caddy never stores or shows a secret. A value that comes out empty is an error
 // that names the placeholder; errors never hold a value.
 func resolve(c pusherhub.AppConfig) (pusherhub.AppConfig, error) {
-	repl := caddy.NewReplacer()
-	fields := reflect.ValueOf(&c).Elem()
-	for i := range fields.NumField() {
-		word := optionWord(fields.Type().Field(i))
-		switch value := fields.Field(i).Addr().Interface().(type) {
+	err := resolveFields(caddy.NewReplacer(), reflect.ValueOf(&c).Elem())
+	return c, err
+}
+
+// resolveFields resolves the text, and the lists of text, of a struct of options and of the blocks in it. Lists are copied before.
+func resolveFields(repl *caddy.Replacer, fields reflect.Value) error {
+	for word, field := range optionFields(fields) {
+		var err error
+		switch value := field.Addr().Interface().(type) {
 		case *string:
-			resolved, err := resolveText(repl, *value)
-			if err != nil {
-				return c, fmt.Errorf("%s: %w", word, err)
-			}
-			*value = resolved
+			*value, err = resolveText(repl, *value)
 		case *[]string:
 			list := slices.Clone(*value)
 			for i := range list {
-				resolved, err := resolveText(repl, list[i])
-				if err != nil {
-					return c, fmt.Errorf("%s: %w", word, err)
+				if list[i], err = resolveText(repl, list[i]); err != nil {
+					break
 				}
-				list[i] = resolved
 			}
 			*value = list
+		default:
+			if isBlock(field) && !field.IsNil() {
+				err = resolveFields(repl, field.Elem())
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", word, err)
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // resolveText replaces the placeholders of one value.

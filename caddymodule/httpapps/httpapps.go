@@ -116,10 +116,7 @@ func (a *Apps) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // Provision resolves placeholders.
 func (a *Apps) Provision(ctx caddy.Context) error {
 	a.log = ctx.Logger()
-	return errors.Join(
-		caddymodule.ResolvePlaceholders("url", &a.URL),
-		caddymodule.ResolvePlaceholders("secret", &a.Secret),
-	)
+	return caddymodule.ResolveOptions(&a.Options)
 }
 
 // Validate refuses what could not work.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/onecharge/pusherhub/caddymodule"
 )
 
 const (
@@ -45,26 +43,14 @@ type Embed struct {
 	Secret string `json:"secret,omitempty"`
 }
 
-// provision resolves placeholders and fills in what the environment says.
-func (e *Embed) provision(env func(string) string) error {
-	for _, of := range []struct {
-		word string
-		text *string
-	}{{"listen", &e.Listen}, {"cluster_name", &e.ClusterName}, {"secret", &e.Secret}} {
-		if err := caddymodule.ResolvePlaceholders(of.word, of.text); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(caddymodule.ResolveAllPlaceholders("routes", e.Routes), caddymodule.ResolveAllPlaceholders("discover", e.Discover)); err != nil {
-		return err
-	}
+// provision fills in what the environment says.
+func (e *Embed) provision(env func(string) string) {
 	e.Listen = cmp.Or(e.Listen, ":"+defaultClusterPort)
 	e.ClusterName = cmp.Or(e.ClusterName, "pusher_hub")
 	e.Secret = cmp.Or(e.Secret, env("REVERB_APP_SECRET"))
 	if domain := env("RAILWAY_PRIVATE_DOMAIN"); domain != "" && len(e.Routes)+len(e.Discover) == 0 {
 		e.Discover = []string{domain}
 	}
-	return nil
 }
 
 // validate refuses what could not work, or would not be safe.

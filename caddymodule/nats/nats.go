@@ -98,39 +98,11 @@ func (n *Nats) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // another broker.
 func (n *Nats) Provision(ctx caddy.Context) error {
 	n.log = ctx.Logger()
-	for _, of := range []struct {
-		word string
-		text *string
-	}{
-		{"prefix", &n.Prefix},
-		{"user", &n.User},
-		{"password", &n.Password},
-		{"token", &n.Token},
-		{"credentials_file", &n.CredentialsFile},
-		{"nkey_file", &n.NKeyFile},
-	} {
-		if err := caddymodule.ResolvePlaceholders(of.word, of.text); err != nil {
-			return err
-		}
-	}
-	if err := caddymodule.ResolveAllPlaceholders("servers", n.Servers); err != nil {
+	if err := caddymodule.ResolveOptions(&n.Options); err != nil {
 		return err
 	}
-	if n.TLS != nil {
-		err := errors.Join(
-			caddymodule.ResolvePlaceholders("tls: ca_file", &n.TLS.CAFile),
-			caddymodule.ResolvePlaceholders("tls: cert_file", &n.TLS.CertFile),
-			caddymodule.ResolvePlaceholders("tls: key_file", &n.TLS.KeyFile),
-			caddymodule.ResolvePlaceholders("tls: server_name", &n.TLS.ServerName),
-		)
-		if err != nil {
-			return err
-		}
-	}
 	if n.Embed != nil {
-		if err := n.Embed.provision(os.Getenv); err != nil {
-			return fmt.Errorf("embed: %w", err)
-		}
+		n.Embed.provision(os.Getenv)
 		return nil
 	}
 	if url := os.Getenv("NATS_URL"); url != "" && len(n.Servers) == 0 {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/onecharge/pusherhub/pusherhub"
+	"github.com/onecharge/pusherhub/pusherhub/cluster"
 	"github.com/onecharge/pusherhub/pusherhub/hubtest"
 	"github.com/onecharge/pusherhub/pusherhub/natsbroker"
 
@@ -57,9 +58,9 @@ func TestWords(t *testing.T) {
 		{"", Options{Options: natsbroker.Options{Servers: []string{"nats://one:4222", "nats://two:4222"}}}},
 		{"nats://a nats://b", Options{Options: natsbroker.Options{Servers: []string{"nats://a", "nats://b"}}}},
 		{
-			"{\n servers tls://a\n user u\n password {env.TEST_CLUSTER_SECRET}\n tls {\n ca_file /ca.pem\n insecure\n }\n jetstream on\n replicas 3\n prefix p\n lease 20s\n}",
+			"{\n servers tls://a\n user u\n password {env.TEST_CLUSTER_SECRET}\n tls {\n server_name s\n insecure\n }\n jetstream on\n replicas 3\n prefix p\n lease 20s\n}",
 			Options{Options: natsbroker.Options{
-				Servers: []string{"tls://a"}, User: "u", Password: testSecret, TLS: &natsbroker.TLS{CAFile: "/ca.pem", Insecure: true},
+				Servers: []string{"tls://a"}, User: "u", Password: testSecret, TLS: &natsbroker.TLS{TLS: cluster.TLS{ServerName: "s", Insecure: true}},
 				JetStream: "on", Replicas: 3, Prefix: "p",
 			}, Lease: 20e9},
 		},

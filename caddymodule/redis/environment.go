@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/onecharge/pusherhub/pusherhub/cluster"
 )
 
 // withoutBraces takes a hash tag out of a prefix, as Laravel's has for a Redis Cluster: the broker's keys have tags of their own.
@@ -69,6 +71,6 @@ func (r *Redis) addressOf(host, port, scheme string) {
 		r.Address[0] = net.JoinHostPort(strings.Trim(host, "[]"), port)
 	}
 	if scheme == "tls" && r.TLS == nil {
-		r.TLS = new(TLS)
+		r.TLS = new(cluster.TLS)
 	}
 }

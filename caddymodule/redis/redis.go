@@ -73,7 +73,7 @@ type Options struct {
 	Prefix string `json:"prefix,omitempty"`
 
 	// TLS encrypts the connections, also those to Sentinels. Default: if the URL begins with rediss.
-	TLS *TLS `json:"tls,omitempty"`
+	TLS *cluster.TLS `json:"tls,omitempty"`
 
 	// Timeout bounds connecting, and each answer of the server. Default: `3s`.
 	Timeout pusherhub.Duration `json:"timeout,omitempty"`
@@ -136,24 +136,7 @@ func (r *Redis) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // another broker.
 func (r *Redis) Provision(ctx caddy.Context) error {
 	r.log = ctx.Logger()
-	for _, of := range []struct {
-		word string
-		text *string
-	}{
-		{"url", &r.URL},
-		{"sentinel_master", &r.SentinelMaster},
-		{"sentinel_username", &r.SentinelUsername},
-		{"sentinel_password", &r.SentinelPassword},
-		{"username", &r.Username},
-		{"password", &r.Password},
-		{"db", &r.DB},
-		{"prefix", &r.Prefix},
-	} {
-		if err := caddymodule.ResolvePlaceholders(of.word, of.text); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(caddymodule.ResolveAllPlaceholders("address", r.Address), caddymodule.ResolveAllPlaceholders("sentinel", r.Sentinel), r.TLS.resolve()); err != nil {
+	if err := caddymodule.ResolveOptions(&r.Options); err != nil {
 		return err
 	}
 	r.fromEnvironment(caddymodule.LaravelEnv)
@@ -194,6 +177,7 @@ func (r *Redis) broker() (pusherhub.Broker, error) {
 		Username:         r.Username,
 		Password:         r.Password,
 		Prefix:           r.Prefix,
+		TLS:              r.TLS,
 		Timeout:          time.Duration(r.Timeout),
 		Broker:           cluster.Options{Lease: time.Duration(r.Lease), Logger: r.log},
 	}
@@ -206,10 +190,6 @@ func (r *Redis) broker() (pusherhub.Broker, error) {
 			return nil, fmt.Errorf("db: found %q, expected a number such as 0", r.DB)
 		}
 		o.DB = &db
-	}
-	var err error
-	if o.TLS, err = r.TLS.config(); err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
 	}
 	return redisbroker.New(o)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/onecharge/pusherhub/pusherhub"
+	"github.com/onecharge/pusherhub/pusherhub/cluster"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -71,7 +72,7 @@ func TestCaddyfile(t *testing.T) {
 	on := true
 	expected := Options{
 		Address: []string{"a", "b:7000", "c"}, Cluster: &on, Username: "hub", Password: password, Prefix: "x:",
-		TLS: &TLS{ServerName: "redis.internal", Insecure: &on}, Timeout: pusherhub.Duration(2 * time.Second), Lease: pusherhub.Duration(20 * time.Second),
+		TLS: &cluster.TLS{ServerName: "redis.internal", Insecure: true}, Timeout: pusherhub.Duration(2 * time.Second), Lease: pusherhub.Duration(20 * time.Second),
 	}
 	if !reflect.DeepEqual(r.Options, expected) {
 		t.Errorf("found %+v, expected %+v", r.Options, expected)
@@ -98,8 +99,8 @@ func TestEnvironment(t *testing.T) {
 			Options{Address: []string{"redis.internal:6380"}, Password: "p", DB: "3", Prefix: "shop_pusherhub:shop:"},
 		},
 		"null":               {"", []string{"REDIS_HOST=null", "REDIS_PASSWORD=null", "REDIS_USERNAME=hub", "REDIS_URL=(null)"}, Options{Address: []string{"127.0.0.1:6379"}, Prefix: "pusherhub:reverb:"}},
-		"TLS by the host":    {"", []string{"REDIS_HOST=tls://h"}, Options{Address: []string{"h:6379"}, TLS: &TLS{}, Prefix: "pusherhub:reverb:"}},
-		"TLS by scheme":      {"", []string{"REDIS_HOST=::1", "REDIS_SCHEME=tls"}, Options{Address: []string{"[::1]:6379"}, TLS: &TLS{}, Prefix: "pusherhub:reverb:"}},
+		"TLS by the host":    {"", []string{"REDIS_HOST=tls://h"}, Options{Address: []string{"h:6379"}, TLS: &cluster.TLS{}, Prefix: "pusherhub:reverb:"}},
+		"TLS by scheme":      {"", []string{"REDIS_HOST=::1", "REDIS_SCHEME=tls"}, Options{Address: []string{"[::1]:6379"}, TLS: &cluster.TLS{}, Prefix: "pusherhub:reverb:"}},
 		"a URL wins":         {"", []string{"REDIS_URL=redis://u:p@h/2", "REDIS_HOST=x", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{URL: "redis://u:p@h/2", Prefix: "pusherhub:reverb:"}},
 		"a URL without":      {"", []string{"REDIS_URL=redis://h", "REDIS_PASSWORD=y", "REDIS_DB=4"}, Options{URL: "redis://h", Password: "y", DB: "4", Prefix: "pusherhub:reverb:"}},
 		"a URL's user":       {"", []string{"REDIS_URL=redis://hub@h", "REDIS_USERNAME=x", "REDIS_PASSWORD=y"}, Options{URL: "redis://hub@h", Password: "y", Prefix: "pusherhub:reverb:"}},

@@ -115,7 +115,7 @@ func (a *Apps) Provision(ctx caddy.Context) (err error) {
 	a.log = ctx.Logger()
 	a.DSN = cmp.Or(a.DSN, "{env.DATABASE_URL}")
 	a.Table = cmp.Or(a.Table, "apps")
-	if err := caddymodule.ResolvePlaceholders("dsn", &a.DSN); err != nil {
+	if err := caddymodule.ResolveOptions(&a.Options); err != nil {
 		return err
 	}
 	a.address, err = parseDSN(a.Driver, a.DSN)

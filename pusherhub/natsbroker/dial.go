@@ -2,13 +2,9 @@ package natsbroker
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -113,28 +109,9 @@ func (o Options) secured() ([]nats.Option, error) {
 	if o.TLS == nil {
 		return nil, nil
 	}
-	config := &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		ServerName: o.TLS.ServerName,
-		//nolint:gosec // the operator asked for it
-		InsecureSkipVerify: o.TLS.Insecure,
-	}
-	if o.TLS.CAFile != "" {
-		pem, err := os.ReadFile(o.TLS.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading ca_file: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("ca_file: found no certificate, expected PEM")
-		}
-	}
-	if o.TLS.CertFile != "" {
-		certificate, err := tls.LoadX509KeyPair(o.TLS.CertFile, o.TLS.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading cert_file and key_file: %w", err)
-		}
-		config.Certificates = []tls.Certificate{certificate}
+	config, err := o.TLS.Config()
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
 	}
 	options := []nats.Option{nats.Secure(config)}
 	if o.TLS.First {

@@ -36,6 +36,14 @@ type member struct {
 
 func newMember(t *testing.T, o Options, link *hubtest.Proxy, name string) *member {
 	t.Helper()
+	m := openMember(t, o, link, name)
+	m.expectUp()
+	return m
+}
+
+// openMember opens a member that may never come up.
+func openMember(t *testing.T, o Options, link *hubtest.Proxy, name string) *member {
+	t.Helper()
 	if link != nil {
 		o.Servers = []string{"nats://" + link.Address()}
 	}
@@ -44,8 +52,26 @@ func newMember(t *testing.T, o Options, link *hubtest.Proxy, name string) *membe
 		t.Fatalf("opening the engine: %v", err)
 	}
 	t.Cleanup(m.close)
-	hubtest.Eventually(t, name+" is up", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.up })
 	return m
+}
+
+func (m *member) expectUp() {
+	m.t.Helper()
+	hubtest.Eventually(m.t, m.node+" is up", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.up })
+}
+
+// expectRefused waits until the member cannot connect because of that, and returns all that is said about it.
+func (m *member) expectRefused(why string) (says string) {
+	m.t.Helper()
+	hubtest.Eventually(m.t, fmt.Sprintf("%s is refused: %s", m.node, why), func() bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if !m.up && m.why != nil {
+			says = m.why.Error()
+		}
+		return strings.Contains(says, why)
+	})
+	return says
 }
 
 func (m *member) close() {

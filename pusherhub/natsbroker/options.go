@@ -52,20 +52,9 @@ type Options struct {
 	Cluster cluster.Options `json:"-"`
 }
 
-// TLS says how the connection is secured. All files are PEM and read at each connect.
+// TLS says how the connection is secured.
 type TLS struct {
-	// CAFile holds the authorities that sign the server's certificate. Default: the system's.
-	CAFile string `json:"ca_file,omitempty"`
-
-	// CertFile and KeyFile are the client's certificate, if the server wants one. Default: none.
-	CertFile string `json:"cert_file,omitempty"`
-	KeyFile  string `json:"key_file,omitempty"`
-
-	// ServerName is what the server's certificate must be for. Default: the host of the URL.
-	ServerName string `json:"server_name,omitempty"`
-
-	// Insecure accepts any certificate. Default: off.
-	Insecure bool `json:"insecure,omitempty"`
+	cluster.TLS
 
 	// First begins with TLS before the server has said anything, for servers that are configured so (handshake_first). Default: off.
 	First bool `json:"first,omitempty"`
@@ -142,10 +131,9 @@ func (o Options) validate() error {
 		return fmt.Errorf("jetstream: found %q, expected auto, on or off", o.JetStream)
 	case o.Replicas < 1 || o.Replicas > 5:
 		return fmt.Errorf("replicas: found %d, expected 1 to 5", o.Replicas)
-	case o.TLS != nil && (o.TLS.CertFile == "") != (o.TLS.KeyFile == ""):
-		return errors.New("tls: found one of cert_file and key_file, expected both")
 	}
-	return nil
+	_, err := o.secured()
+	return err
 }
 
 // validateServer does not tell what it found: that may hold a password.

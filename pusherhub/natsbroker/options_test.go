@@ -3,20 +3,23 @@ package natsbroker
 import (
 	"strings"
 	"testing"
+
+	"github.com/onecharge/pusherhub/pusherhub/cluster"
 )
 
 func TestOptions(t *testing.T) {
 	for expected, o := range map[string]Options{
-		"":                           {Servers: []string{"nats://user:secret@a:4222", "b:4222", "wss://c"}, Prefix: "a.b-C_9"},
-		"found something that is no": {Servers: []string{"nats://user:secret@:4222"}},
-		`found "http://"`:            {Servers: []string{"http://user:secret@a"}},
-		`prefix: found "a..b"`:       {Prefix: "a..b"},
-		`prefix: found "a.*"`:        {Prefix: "a.*"},
-		"found several of user":      {User: "u", Token: "secret"},
-		"password: found without":    {Password: "secret"},
-		`jetstream: found "yes"`:     {JetStream: "yes"},
-		"replicas: found 6":          {Replicas: 6},
-		"cert_file":                  {TLS: &TLS{CertFile: "x"}},
+		"":                            {Servers: []string{"nats://user:secret@a:4222", "b:4222", "wss://c"}, Prefix: "a.b-C_9"},
+		"found something that is no":  {Servers: []string{"nats://user:secret@:4222"}},
+		`found "http://"`:             {Servers: []string{"http://user:secret@a"}},
+		`prefix: found "a..b"`:        {Prefix: "a..b"},
+		`prefix: found "a.*"`:         {Prefix: "a.*"},
+		"found several of user":       {User: "u", Token: "secret"},
+		"password: found without":     {Password: "secret"},
+		`jetstream: found "yes"`:      {JetStream: "yes"},
+		"replicas: found 6":           {Replicas: 6},
+		"tls: ca_file":                {TLS: &TLS{TLS: cluster.TLS{CAFile: "/nothing/here"}}},
+		"tls: found one of cert_file": {TLS: &TLS{TLS: cluster.TLS{CertFile: "x"}}},
 	} {
 		_, err := New(o)
 		switch {

@@ -94,14 +94,14 @@ func (l *link) handle(with func()) {
 }
 
 // dial connects to a server.
-func (l *link) dial(ctx context.Context, address string, dialer *net.Dialer, secure *tls.Config) (net.Conn, error) {
+func (l *link) dial(ctx context.Context, address string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.engine.config.timeout)
 	defer cancel()
 	defer context.AfterFunc(l.ctx, cancel)()
 	var conn net.Conn
 	var err error
-	if secure != nil {
-		conn, err = (&tls.Dialer{NetDialer: dialer, Config: secure}).DialContext(ctx, "tcp", address)
+	if l.engine.config.tls != nil {
+		conn, err = l.dialTLS(ctx, address, dialer)
 	} else {
 		conn, err = dialer.DialContext(ctx, "tcp", address)
 	}
@@ -109,6 +109,14 @@ func (l *link) dial(ctx context.Context, address string, dialer *net.Dialer, sec
 		return nil, fmt.Errorf("connecting to %s: %w", address, err)
 	}
 	return l.keep(conn)
+}
+
+func (l *link) dialTLS(ctx context.Context, address string, dialer *net.Dialer) (net.Conn, error) {
+	config, err := l.engine.config.tls.Config()
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", address)
 }
 
 // keep notes a connection, so that cut ends it.

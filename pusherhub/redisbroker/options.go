@@ -51,8 +51,8 @@ type Options struct {
 	// has no braces. Default: pusherhub:.
 	Prefix string
 
-	// TLS is the client's side of TLS. Default: none, unless URL begins with rediss; then the system's CAs.
-	TLS *tls.Config
+	// TLS secures the connections, also those to Sentinels. Default: none, unless URL begins with rediss; then with the system's authorities.
+	TLS *cluster.TLS
 
 	// Timeout bounds connecting, and each answer of the server. Default: 3s.
 	Timeout time.Duration
@@ -73,6 +73,7 @@ const (
 type config struct {
 	client  rueidis.ClientOption
 	cluster bool
+	tls     *cluster.TLS // nil: none
 	timeout time.Duration
 	secrets []string // what no error may have
 	logger  *zap.Logger
@@ -117,13 +118,24 @@ func NewEngine(o Options) (*Engine, error) {
 	}
 	id := make([]byte, 8)
 	_, _ = rand.Read(id)
-	e := &Engine{config: o.config(addresses, db), keys: newKeys(o.Prefix, db), id: hex.EncodeToString(id)}
+	config, err := o.config(addresses, db)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{config: config, keys: newKeys(o.Prefix, db), id: hex.EncodeToString(id)}
 	return e, nil
 }
 
 // config sets up the client: one connection for commands to each server, no cache, and nothing tried again behind our back.
-func (o *Options) config(addresses []string, db int) config {
-	c := config{cluster: o.Cluster, timeout: o.Timeout, logger: o.Broker.Logger}
+func (o *Options) config(addresses []string, db int) (config, error) {
+	c := config{cluster: o.Cluster, tls: o.TLS, timeout: o.Timeout, logger: o.Broker.Logger}
+	var secure *tls.Config // says that there is TLS; it is made anew at each connect
+	if o.TLS != nil {
+		var err error
+		if secure, err = o.TLS.Config(); err != nil {
+			return c, fmt.Errorf("tls: %w", err)
+		}
+	}
 	for _, secret := range []string{o.Password, o.SentinelPassword} {
 		if secret != "" {
 			c.secrets = append(c.secrets, secret)
@@ -137,7 +149,7 @@ func (o *Options) config(addresses []string, db int) config {
 		SelectDB:          db,
 		ClientName:        "pusherhub",
 		ClientSetInfo:     rueidis.DisableClientSetInfo,
-		TLSConfig:         o.TLS,
+		TLSConfig:         secure,
 		Dialer:            dialer,
 		ConnWriteTimeout:  o.Timeout,
 		ForceSingleClient: !o.Cluster,
@@ -152,7 +164,7 @@ func (o *Options) config(addresses []string, db int) config {
 		ClusterOption:       rueidis.ClusterOption{ShardsRefreshInterval: 10 * time.Second, MaxMovedRedirections: 5},
 		Sentinel: rueidis.SentinelOption{
 			Dialer:                  dialer,
-			TLSConfig:               o.TLS,
+			TLSConfig:               secure,
 			MasterSet:               o.SentinelMaster,
 			Username:                o.SentinelUsername,
 			Password:                o.SentinelPassword,
@@ -160,7 +172,7 @@ func (o *Options) config(addresses []string, db int) config {
 			TopologyRefreshInterval: 5 * time.Second,
 		},
 	}
-	return c
+	return c, nil
 }
 
 // addURL fills in what URL says and nothing else does.
@@ -175,7 +187,7 @@ func (o *Options) addURL() error {
 	switch u.Scheme {
 	case "rediss", "valkeys", "tls":
 		if o.TLS == nil {
-			o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+			o.TLS = new(cluster.TLS)
 		}
 	case "redis", "valkey", "tcp":
 	default:

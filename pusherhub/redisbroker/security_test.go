@@ -2,9 +2,8 @@ package redisbroker
 
 import (
 	"context"
-	"crypto/tls"
+	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/onecharge/pusherhub/pusherhub"
 	"github.com/onecharge/pusherhub/pusherhub/cluster"
+	"github.com/onecharge/pusherhub/pusherhub/cluster/enginetest"
 	"github.com/onecharge/pusherhub/pusherhub/hubtest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -165,28 +165,49 @@ func tryEverything(e *Engine) string {
 
 // TLS works with a CA of one's own and the client's certificate, and not with one that nobody vouches for.
 func TestTLS(t *testing.T) {
-	dir := t.TempDir()
-	certificate, ca := writeCertificates(t, dir)
-	file := func(name string) string { return filepath.Join(dir, name) }
-	server := newRedis(t)
-	server.args = append(server.args, "--port", "0", "--tls-port", strconv.Itoa(server.port),
-		"--tls-cert-file", file("cert.pem"), "--tls-key-file", file("key.pem"), "--tls-ca-cert-file", file("ca.pem"))
-	server.start()
-	server.cli = append(server.cli, "--tls", "--cacert", file("ca.pem"), "--cert", file("cert.pem"), "--key", file("key.pem"))
-
+	server, of := startTLS(t)
 	url := "rediss://" + server.address()
-	e, l := open(t, Options{URL: url, TLS: &tls.Config{RootCAs: ca, Certificates: []tls.Certificate{certificate}}})
+	files := of.TLS()
+	e, l := open(t, Options{URL: url, TLS: &files})
 	everything(t, e, l)
-	blind, seen := open(t, Options{URL: url, TLS: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certificate}}})
+	blind, seen := open(t, Options{URL: url, TLS: &cluster.TLS{CertFile: of.Cert, KeyFile: of.Key, Insecure: true}})
 	everything(t, blind, seen)
 
 	strict, _ := openOnly(t, Options{URL: url})
 	hubtest.Eventually(t, "the certificate is refused", func() bool { return strings.Contains(problem(strict), "certificate signed by unknown authority") })
-	nameless, _ := openOnly(t, Options{URL: url, TLS: &tls.Config{RootCAs: ca}})
+	nameless, _ := openOnly(t, Options{URL: url, TLS: &cluster.TLS{CAFile: of.CA}})
 	hubtest.Eventually(t, "the server wants a certificate", func() bool { // which it says before it hangs up, if that is heard in time
 		why := problem(nameless)
 		return strings.Contains(why, "certificate required") || strings.Contains(why, "reset by peer") || strings.Contains(why, "broken pipe") || strings.Contains(why, "EOF")
 	})
+}
+
+// startTLS starts a server that takes TLS only, with the certificate of the files, and from clients with one of the same authority.
+func startTLS(t *testing.T) (*redisServer, enginetest.Certificates) {
+	t.Helper()
+	of := enginetest.NewCertificates(t, t.TempDir())
+	server := newRedis(t)
+	server.args = append(server.args, "--port", "0", "--tls-port", strconv.Itoa(server.port),
+		"--tls-cert-file", of.Cert, "--tls-key-file", of.Key, "--tls-ca-cert-file", of.CA)
+	server.start()
+	server.cli = append(server.cli, "--tls", "--cacert", of.CA, "--cert", of.Cert, "--key", of.Key)
+	return server, of
+}
+
+// A certificate that is renewed counts at the next connect.
+func TestTLSRenewed(t *testing.T) {
+	server, of := startTLS(t)
+	own := enginetest.NewCertificates(t, t.TempDir()) // of an authority that the server does not know
+	files := own.TLS()
+	e, l := openOnly(t, Options{URL: "rediss://" + server.address(), TLS: &files})
+	hubtest.Eventually(t, "the server's certificate is refused", func() bool { return strings.Contains(problem(e), "certificate signed by unknown authority") })
+	for to, from := range map[string]string{own.CA: of.CA, own.Cert: of.Cert, own.Key: of.Key} {
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.has(t, "the engine is connected", func() bool { return l.up })
+	everything(t, e, l)
 }
 
 // Whatever goes over the bus and into the log is without the password.
