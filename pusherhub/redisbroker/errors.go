@@ -35,6 +35,7 @@ var hints = []struct{ answer, hint string }{
 	{"LOADING", "the server is still loading its data"},
 	{"CLUSTERDOWN", "a part of the cluster's slots has no master"},
 	{"MASTERDOWN", "the replica has lost its master"},
+	{"ACL failure in script", "the user may not do everything that is needed: docs/brokers.md has the line for its ACL"}, // newer ones, and Valkey
 	{"The user executing the script", "the user may not do everything that is needed: docs/brokers.md has the line for its ACL"},
 	{"No such master", "the Sentinels know no such master: expected its name in sentinel_master"},
 	{"unknown command", "the server is too old, or somebody has taken the command from it: expected Redis 6.2 or later"},
