@@ -18,7 +18,8 @@ type Engine interface {
 	// growing, randomized pauses of 5 s at most, for as long as it is open.
 	Open(h Handler) error
 
-	// Subscribe has what is sent to a topic received. When it returns nil, the server has confirmed it. A new connection has no subscriptions.
+	// Subscribe has what is sent to a topic received. When it returns nil, the server has confirmed it, and nothing is missed from then on; what was sent
+	// just before may come, too. A new connection has no subscriptions.
 	// The topic Commands is one of them.
 	Subscribe(ctx context.Context, topics []pusherhub.Topic) error
 

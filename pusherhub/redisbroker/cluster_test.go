@@ -131,8 +131,12 @@ func TestClusterLosesPart(t *testing.T) {
 
 // When a master has died and its replica taken over, everything works again.
 func TestClusterFailover(t *testing.T) {
+	inBothModes(t, testClusterFailover)
+}
+
+func testClusterFailover(t *testing.T, unsharded bool) {
 	servers, addresses := startCluster(t, 1)
-	e, l := open(t, Options{Addresses: addresses, Cluster: true, Timeout: time.Second})
+	e, l := open(t, Options{Addresses: addresses, Cluster: true, Timeout: time.Second, unsharded: unsharded})
 	for _, s := range servers {
 		if strings.HasPrefix(s.do("role"), "master") {
 			s.stop()
@@ -148,8 +152,12 @@ func TestClusterFailover(t *testing.T) {
 
 // When a part of the slots moves to another master, what is subscribed to is subscribed to there.
 func TestClusterMove(t *testing.T) {
+	inBothModes(t, testClusterMove)
+}
+
+func testClusterMove(t *testing.T, unsharded bool) {
 	servers, addresses := startCluster(t, 0)
-	e, l := open(t, Options{Addresses: addresses, Cluster: true})
+	e, l := open(t, Options{Addresses: addresses, Cluster: true, unsharded: unsharded})
 	ctx := context.Background()
 	enter(t, e, "one")
 	key := e.keys.meta(3)
@@ -170,7 +178,9 @@ func TestClusterMove(t *testing.T) {
 	to.do("cluster", "setslot", slot, "node", to.do("cluster", "myid"))
 	from.do("cluster", "setslot", slot, "node", to.do("cluster", "myid"))
 
-	l.has(t, "the move is noticed", func() bool { return len(l.downs) > 0 })
+	if !unsharded { // then a move is none of the subscriptions' business
+		l.has(t, "the move is noticed", func() bool { return len(l.downs) > 0 })
+	}
 	hubtest.Eventually(t, "all partitions work", func() bool { return e.Subscribe(ctx, many()) == nil })
 	if pulse, err := e.Beat(ctx, "one", time.Minute); err != nil || !pulse.Known {
 		t.Errorf("found %+v, %v", pulse, err)
@@ -181,6 +191,13 @@ func TestClusterMove(t *testing.T) {
 	}
 	send(t, e, posts...)
 	l.has(t, "all that was sent", func() bool { return len(l.received) == len(posts) })
+}
+
+// inBothModes tests a cluster with sharded pub/sub and as it was before Redis 7.
+func inBothModes(t *testing.T, test func(t *testing.T, unsharded bool)) {
+	t.Helper()
+	t.Run("sharded", func(t *testing.T) { test(t, false) })
+	t.Run("unsharded", func(t *testing.T) { test(t, true) })
 }
 
 // many returns topics of all partitions.

@@ -48,8 +48,8 @@ func (e *Engine) explain(err error) error {
 		return err
 	}
 	text := err.Error()
-	if answer, ok := rueidis.IsRedisErr(err); ok {
-		text = strings.TrimPrefix(answer.Error(), "ERR ")
+	if answer, ok := answerOf(err); ok {
+		text = answer
 		for _, h := range hints {
 			if strings.HasPrefix(text, h.answer) {
 				// an old server repeats what it does not know: our HELLO, with the password
@@ -72,8 +72,22 @@ func (e *Engine) explain(err error) error {
 	return explained
 }
 
+// answerOf returns the error that a server has answered: what went wrong in a script, too, around which Redis 6.2 says where.
+func answerOf(err error) (answer string, ok bool) {
+	said, ok := rueidis.IsRedisErr(err)
+	if !ok {
+		return "", false
+	}
+	answer = strings.TrimPrefix(said.Error(), "ERR ")
+	if _, inner, is := strings.Cut(answer, ": @user_script: "); is {
+		_, inner, _ = strings.Cut(inner, ": ") // the line
+		answer = strings.TrimPrefix(inner, "-")
+	}
+	return answer, true
+}
+
 // isReadOnly reports whether a server has refused a change because it is no master.
 func isReadOnly(err error) bool {
-	answer, ok := rueidis.IsRedisErr(err)
-	return ok && strings.HasPrefix(answer.Error(), "READONLY")
+	answer, ok := answerOf(err)
+	return ok && strings.HasPrefix(answer, "READONLY")
 }

@@ -215,8 +215,8 @@ func (l *link) subscribeToServer() error {
 	return nil
 }
 
-// subscribeToCluster opens a subscribing connection to each master. Before Redis 7, a message reaches every node of the cluster, and one
-// connection is enough.
+// subscribeToCluster opens a subscribing connection to each master. Before Redis 7, a message reaches every node of the cluster, so one of them has all
+// subscriptions, and the others are there to notice when a master dies.
 func (l *link) subscribeToCluster() error {
 	ctx, cancel := context.WithTimeout(l.ctx, l.engine.config.timeout)
 	defer cancel()
@@ -236,7 +236,7 @@ func (l *link) subscribeToCluster() error {
 	}
 	var failures error
 	masters := make(map[string]*subscriber)
-	sharded := true
+	sharded := !l.engine.config.unsharded
 	for range nodes {
 		a := <-answers
 		if a.err == nil {
@@ -268,13 +268,6 @@ func (l *link) subscribeToCluster() error {
 		for p := range l.of {
 			l.of[p] = s
 		}
-		for _, other := range l.subscribers {
-			if other != s {
-				other.conn.Close()
-			}
-		}
-		l.subscribers = []*subscriber{s}
-		break
 	}
 	l.start()
 	return nil

@@ -57,6 +57,9 @@ type Options struct {
 	// Timeout bounds connecting, and each answer of the server. Default: 3s.
 	Timeout time.Duration
 
+	// unsharded has a cluster's messages go as before Redis 7.
+	unsharded bool
+
 	// Broker is what a broker for any server can be told. Its Name is always redis.
 	Broker cluster.Options
 }
@@ -71,12 +74,13 @@ const (
 
 // config is what Options come to. Immutable.
 type config struct {
-	client  rueidis.ClientOption
-	cluster bool
-	tls     *cluster.TLS // nil: none
-	timeout time.Duration
-	secrets []string // what no error may have
-	logger  *zap.Logger
+	client    rueidis.ClientOption
+	cluster   bool
+	unsharded bool
+	tls       *cluster.TLS // nil: none
+	timeout   time.Duration
+	secrets   []string // what no error may have
+	logger    *zap.Logger
 }
 
 // errURL has no URL in it, since that may hold a password.
@@ -128,7 +132,7 @@ func NewEngine(o Options) (*Engine, error) {
 
 // config sets up the client: one connection for commands to each server, no cache, and nothing tried again behind our back.
 func (o *Options) config(addresses []string, db int) (config, error) {
-	c := config{cluster: o.Cluster, tls: o.TLS, timeout: o.Timeout, logger: o.Broker.Logger}
+	c := config{cluster: o.Cluster, unsharded: o.unsharded, tls: o.TLS, timeout: o.Timeout, logger: o.Broker.Logger}
 	var secure *tls.Config // says that there is TLS; it is made anew at each connect
 	if o.TLS != nil {
 		var err error

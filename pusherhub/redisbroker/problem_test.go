@@ -123,3 +123,25 @@ func TestCloseWithoutAnswers(t *testing.T) {
 	}
 	server.resume()
 }
+
+// What goes wrong in a script is explained, too, however the server's version wraps it.
+func TestProblemsInScripts(t *testing.T) {
+	server := startRedis(t)
+	e, _ := open(t, Options{Addresses: []string{server.address()}})
+	for answer, expected := range map[string]string{
+		"ERR Error running script (call to f_be53): @user_script:72: @user_script: 72: -OOM command not allowed when used memory > 'maxmemory'.": "redis: the server has no memory left (maxmemory) (it says: OOM",
+		"ERR Error running script (call to f_be53): @user_script:5: @user_script: 5: -READONLY You can't write against a read only replica.":     "redis: this is a read-only replica",
+		"ERR The user executing the script can't run this command or subcommand script: 5ad1, on @user_script:72.":                               "redis: the user may not do everything",
+		"ERR ACL failure in script: User hub has no permissions to run the 'hincrby' command script: 3a25, on @user_script:72.":                  "redis: the user may not do everything",
+		"OOM command not allowed when used memory > 'maxmemory'. script: 0b3f, on @user_script:11.":                                              "redis: the server has no memory left (maxmemory) (it says: OOM",
+		"ERR something else": "redis: something else",
+	} {
+		err := e.link.client.Do(t.Context(), e.link.client.B().Eval().Script("return {err = ARGV[1]}").Numkeys(0).Arg(answer).Build()).Error()
+		if said := e.explain(err).Error(); !strings.HasPrefix(said, expected) {
+			t.Errorf("found %q, expected %q", said, expected)
+		}
+		if wanted := strings.Contains(answer, "READONLY"); isReadOnly(err) != wanted {
+			t.Errorf("%s: found that it is of a replica: %v", answer, !wanted)
+		}
+	}
+}

@@ -23,7 +23,7 @@ import (
 const password = "s3cret-pass-wOrd"
 
 // acl is what a user needs, as docs/brokers.md has it.
-const acl = "~pusherhub:* &pusherhub:* -@all +eval +evalsha +publish +subscribe +unsubscribe +spublish +ssubscribe +sunsubscribe" +
+const acl = "~pusherhub:* resetchannels &pusherhub:* -@all +eval +evalsha +publish +subscribe +unsubscribe +spublish +ssubscribe +sunsubscribe" +
 	" +ping +select +time +get +set +del +exists +pexpire +hget +hmget +hset +hdel +hincrby +hexists +hlen +hkeys +hgetall +hscan +hrandfield" +
 	" +sadd +srem +srandmember +zadd +zrem +zscore +zcount +zrange +zrangebyscore +zremrangebyscore"
 
@@ -31,7 +31,7 @@ const acl = "~pusherhub:* &pusherhub:* -@all +eval +evalsha +publish +subscribe 
 const sentinelACL = " +role"
 
 // watcherACL is what a user of the Sentinels needs.
-const watcherACL = "&* -@all +sentinel|sentinels +sentinel|get-master-addr-by-name +subscribe +unsubscribe +ping"
+const watcherACL = "allchannels -@all +sentinel|sentinels +sentinel|get-master-addr-by-name +subscribe +unsubscribe +ping"
 
 // clusterACL is what a user of a cluster needs beside.
 const clusterACL = " +cluster|slots +cluster|shards +asking"
@@ -107,7 +107,7 @@ func TestProblems(t *testing.T) {
 	otherChannels := startSecure(t, strings.Replace(acl, "&pusherhub:*", "&other:*", 1))
 	clusterNode := startRedis(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
 	master := startRedis(t)
-	replica := startRedis(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(master.port))
+	replica := startRedis(t, "--replicaof", "127.0.0.1", strconv.Itoa(master.port))
 	old := startOld(t)
 
 	hub := func(s *redisServer) Options {

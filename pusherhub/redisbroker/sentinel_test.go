@@ -18,7 +18,7 @@ import (
 func TestSentinel(t *testing.T) {
 	auth := []string{"--requirepass", password, "--masterauth", password}
 	master := startRedis(t, auth...)
-	replica := startRedis(t, append(auth, "--replicaof", "127.0.0.1 "+strconv.Itoa(master.port))...)
+	replica := startRedis(t, append(auth, "--replicaof", "127.0.0.1", strconv.Itoa(master.port))...)
 	for _, s := range []*redisServer{master, replica} {
 		s.cli = append(s.cli, "--no-auth-warning", "-a", password)
 		s.do(append([]string{"acl", "setuser", "hub", "on", ">" + password}, strings.Fields(acl+sentinelACL)...)...)

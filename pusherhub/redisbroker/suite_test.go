@@ -1,6 +1,7 @@
 package redisbroker
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -37,13 +38,19 @@ func TestSuite(t *testing.T) {
 }
 
 func TestSuiteOnCluster(t *testing.T) {
+	inBothModes(t, testSuiteOnCluster)
+}
+
+func testSuiteOnCluster(t *testing.T, unsharded bool) {
 	servers, addresses := startCluster(t, 0)
+	tests := 0
 	enginetest.TestEngine(t, func(*testing.T) enginetest.Harness {
 		for _, s := range servers {
 			s.do("flushall")
 		}
+		tests++ // what is still on its way from master to master is of the test before
 		return enginetest.Harness{
-			Engine: engineOf(Options{Addresses: addresses, Cluster: true}),
+			Engine: engineOf(Options{Addresses: addresses, Cluster: true, Prefix: fmt.Sprintf("test%d:", tests), unsharded: unsharded}),
 			Forget: func() { forget(servers...) },
 		}
 	})

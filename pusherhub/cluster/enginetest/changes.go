@@ -16,7 +16,7 @@ func testChanges(t *testing.T, h Harness) {
 	a.apply(hold(x, 1, "before"))
 	a.subscribe(x)
 	b.subscribe(x)
-	version := b.read(x)[0].Version
+	before := b.versions(x)
 
 	member := pusherhub.Member{UserID: "u", Info: []byte(`{"n": "é"}`), Since: 1_763_881_342_123_456_789}
 	update := hold(x, 2)
@@ -40,14 +40,14 @@ func testChanges(t *testing.T, h Harness) {
 			all := n.changesSoFar()
 			return len(all) > 0 && all[len(all)-1].Version >= state.Version
 		})
-		changes := n.changesSoFar()
+		changes := n.changesAfter(before)
 		if last := changes[len(changes)-1].Version; state.Version < last {
 			t.Errorf("found version %d of what nobody holds any more, expected %d or higher, as the last change had", state.Version, last)
 		}
 		if len(changes) != len(expected) {
 			t.Fatalf("node %s: found the changes %+v, expected %d", n.id, changes, len(expected))
 		}
-		last := version
+		last := before[x]
 		for i, change := range changes {
 			if change.Topic != x {
 				t.Errorf("found a change of %q, expected %q", change.Topic, x)

@@ -155,6 +155,21 @@ func (n *node) changesSoFar() []cluster.Change {
 	return slices.Clone(n.changes)
 }
 
+// versions returns the versions of topics as they are now.
+func (n *node) versions(topics ...pusherhub.Topic) map[pusherhub.Topic]uint64 {
+	n.t.Helper()
+	versions := make(map[pusherhub.Topic]uint64)
+	for i, state := range n.read(topics...) {
+		versions[topics[i]] = state.Version
+	}
+	return versions
+}
+
+// changesAfter returns the changes so far without those that a read has shown already: on its way to who has just subscribed, one may come late.
+func (n *node) changesAfter(versions map[pusherhub.Topic]uint64) []cluster.Change {
+	return slices.DeleteFunc(n.changesSoFar(), func(c cluster.Change) bool { return c.Version <= versions[c.Topic] })
+}
+
 // awaitReceived waits until the last of what was received is this, and returns all.
 func (n *node) awaitReceived(last string) (all []string) {
 	n.t.Helper()
