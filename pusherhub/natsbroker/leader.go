@@ -179,7 +179,7 @@ func (c *council) loop(ctx context.Context, l *link) {
 			c.restoredCopy(l, copied)
 			c.settleReceipt(l)
 		case <-closing:
-			closing, heir = nil, time.After(c.times.receipt)
+			closing, heir = nil, time.After(c.times.silence+c.times.receipt) // to notice that the one who has a copy is gone, and to make another
 			c.closing = true
 			c.notify(l, notice{Ask: true})
 		case <-heir:

@@ -111,13 +111,22 @@ func (c *council) heardReceipt(l *link, r receipt) {
 	c.release(l)
 }
 
-// lacksHeir reports whether the register would be lost if this member, which is closing, ended now, although there is one that could have a copy. A standby must have
-// answered since, because it may be closing, too.
+// lacksHeir reports whether the register would be lost if this member, which is closing, ended now, although there is one that could have a copy. Whoever else has
+// it, the leader or the standby, must have answered since, because it may be closing, too, or be gone without anybody having noticed.
 func (c *council) lacksHeir() bool {
-	if c.lead == nil || len(c.peers) == 0 {
+	if len(c.peers) == 0 {
 		return false
 	}
-	return !c.lead.ready || c.asked.IsZero() || c.peers[c.lead.standby].heard.Before(c.asked)
+	if c.lead != nil {
+		return !c.lead.ready || !c.answered(c.lead.standby)
+	}
+	last, followed := c.view.followed()
+	return followed && c.standsFor(last) && !c.answered(last.Leader)
+}
+
+// answered reports whether a member has been heard since this one, which is closing, has asked for that.
+func (c *council) answered(member string) bool {
+	return !c.asked.IsZero() && !c.peers[member].heard.Before(c.asked)
 }
 
 // dropStandby goes on without a standby. All are told first: it must not take over with a copy that is behind.

@@ -182,6 +182,29 @@ func TestStandbyAndLeaderLeave(t *testing.T) {
 	}
 }
 
+// TestOneGoneWhileTheOtherLeaves has one of leader and standby die, and closes the other one before anybody has noticed: the third one has the register.
+func TestOneGoneWhileTheOtherLeaves(t *testing.T) {
+	for name, choose := range map[string]func(leader, standby *member) (dies, leaves *member){
+		"the leader dies":  func(leader, standby *member) (dies, leaves *member) { return leader, standby },
+		"the standby dies": func(leader, standby *member) (dies, leaves *member) { return standby, leader },
+	} {
+		t.Run(name, func(t *testing.T) {
+			leader, standby, other := three(t)
+			epoch := other.beat().Epoch
+			other.hold("x", 1)
+			dies, leaves := choose(leader, standby)
+			dies.link.Cut()
+			leaves.close()
+			if p := other.beat(); p.Epoch != epoch || !p.Known {
+				t.Errorf("found the pulse %+v, expected the epoch %s", p, epoch)
+			}
+			if held := other.holders("x"); held["c"] != 1 {
+				t.Errorf("found %v, expected what the node holds", held)
+			}
+		})
+	}
+}
+
 // TestLeaderAndStandbyGone expects a new memory when nobody has the old one.
 func TestLeaderAndStandbyGone(t *testing.T) {
 	leader, standby, other := three(t)
