@@ -110,14 +110,12 @@ func (c *crowd) cluster() hubtest.Cluster {
 
 // The register is kept by the nodes.
 func TestBrokers(t *testing.T) {
-	t.Parallel() // both mostly wait, for leases that end
 	s := startServer(t, nil)
 	hubtest.TestCluster(t, func(*testing.T) hubtest.Cluster { return newCrowd(s, JetStreamOff).cluster() })
 }
 
 // The register is in JetStream.
 func TestBrokersJetStream(t *testing.T) {
-	t.Parallel() // both mostly wait, for leases that end
 	dir := t.TempDir()
 	s := startServer(t, func(o *server.Options) { o.JetStream, o.StoreDir = true, dir })
 	nc, err := nats.Connect(s.url())
