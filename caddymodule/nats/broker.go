@@ -59,6 +59,19 @@ func (b *embedded) Close() error {
 	return errors.Join(b.Broker.Close(), b.releaseServer())
 }
 
+// Ready says why the server does not start, or what the broker on it says.
+func (b *embedded) Ready() error {
+	b.mu.Lock()
+	s := b.server
+	b.mu.Unlock()
+	if s != nil {
+		if why := s.trouble(); why != nil {
+			return fmt.Errorf("nats: the embedded nats-server cannot start: %w", why)
+		}
+	}
+	return b.Broker.Ready()
+}
+
 // releaseServer gives the server back, once.
 func (b *embedded) releaseServer() error {
 	b.mu.Lock()
@@ -82,4 +95,7 @@ func (b *embedded) InProcessConn() (net.Conn, error) {
 	return s.connect(b.closed)
 }
 
-var _ pusherhub.RosterBroker = (*embedded)(nil)
+var (
+	_ pusherhub.RosterBroker = (*embedded)(nil)
+	_ pusherhub.ReadyBroker  = (*embedded)(nil)
+)

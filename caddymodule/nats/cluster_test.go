@@ -350,3 +350,17 @@ func TestPortInUse(t *testing.T) {
 	l.Close()
 	expectCluster(t, n)
 }
+
+// Each reason for which a server does not start is said once, and again if there was another one meanwhile.
+func TestComplain(t *testing.T) {
+	s := new(server)
+	one, other := errors.New("one"), errors.New("other")
+	for i, c := range []struct {
+		why  error
+		said bool
+	}{{one, true}, {errors.New("one"), false}, {other, true}, {one, true}, {nil, false}, {one, true}} {
+		if said := s.complain(c.why); said != c.said || !errors.Is(s.trouble(), c.why) {
+			t.Errorf("%d: found %v and %v, expected %v and %v", i, said, s.trouble(), c.said, c.why)
+		}
+	}
+}

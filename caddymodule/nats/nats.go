@@ -7,7 +7,6 @@ package nats
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -102,10 +101,10 @@ func (n *Nats) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if n.Embed != nil {
-		n.Embed.provision(os.Getenv)
+		n.Embed.provision(caddymodule.LaravelEnv)
 		return nil
 	}
-	if url := os.Getenv("NATS_URL"); url != "" && len(n.Servers) == 0 {
+	if url := caddymodule.LaravelEnv("NATS_URL"); url != "" && len(n.Servers) == 0 {
 		n.Servers = strings.FieldsFunc(url, func(r rune) bool { return r == ',' || r == ' ' })
 	}
 	return nil

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,6 +83,65 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s: expected %+v, got %+v", tc.words, tc.expected, n.Options)
 		}
 	}
+}
+
+// Quotes, which docker's --env-file leaves, are no part of a variable, as with the app's: else this node's secret would be another one.
+func TestEnvironment(t *testing.T) {
+	withEnvironment(t, `"`+testSecret+`"`, `"web.railway.internal"`, `"nats://one:4222"`)
+	n, err := parse(t, "")
+	if err != nil || !slices.Equal(n.Servers, []string{"nats://one:4222"}) {
+		t.Errorf("found %v, %v", n.Servers, err)
+	}
+	if n, err = parse(t, "{\n embed\n}"); err != nil || n.Embed.Secret != testSecret || !slices.Equal(n.Embed.Discover, []string{"web.railway.internal"}) {
+		t.Errorf("found %+v, %v", n.Embed, err)
+	}
+	withEnvironment(t, "null", "(null)", "null")
+	if n, err = parse(t, ""); err != nil || n.Servers != nil {
+		t.Errorf("found %v, %v", n.Servers, err)
+	}
+	if _, err = parse(t, "{\n embed\n}"); err == nil || !strings.Contains(err.Error(), "secret: found nothing") {
+		t.Errorf("found %v", err)
+	}
+}
+
+// A hub whose server cannot start says why, to whoever asks whether it is ready.
+func TestReadyPortInUse(t *testing.T) {
+	hubtest.CheckGoroutines(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	withEnvironment(t, testSecret, "", "")
+	n, err := parse(t, "{\n embed {\n listen "+l.Addr().String()+"\n}\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready := openBroker(t, n).Ready
+	hubtest.Eventually(t, "the reason", func() bool {
+		err := ready()
+		return err != nil && strings.Contains(err.Error(), "address already in use")
+	})
+	l.Close()
+	hubtest.Eventually(t, "ready", func() bool { return ready() == nil })
+}
+
+// openBroker opens the broker of a module until the test ends.
+func openBroker(t *testing.T, n *Nats) pusherhub.ReadyBroker {
+	t.Helper()
+	b, err := n.Broker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Open(t.Context(), nobody{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b.(pusherhub.ReadyBroker)
 }
 
 // JSON has the same words.

@@ -59,6 +59,7 @@ type server struct {
 
 	mu   sync.Mutex
 	nats *natsserver.Server // guarded by mu; nil while it does not run
+	why  error              // guarded by mu; why it does not start, once that has lasted for longer than handover
 }
 
 // startServer begins to start a server. stop ends it.
@@ -123,10 +124,11 @@ func (s *server) start(ctx context.Context) (*natsserver.Server, netip.AddrPort)
 	for began := time.Now(); ; {
 		nats, own, err := s.tryStart()
 		if err == nil {
+			s.complain(nil)
 			s.log.Info("embedded nats-server has started", zap.Stringer("listen", own), zap.String("cluster_name", s.config.ClusterName))
 			return nats, own
 		}
-		if time.Since(began) > handover {
+		if time.Since(began) > handover && s.complain(err) {
 			s.log.Error("embedded nats-server cannot start: events do not reach other nodes; trying again", zap.Error(err))
 		}
 		select {
@@ -135,6 +137,22 @@ func (s *server) start(ctx context.Context) (*natsserver.Server, netip.AddrPort)
 		case <-time.After(retry):
 		}
 	}
+}
+
+// complain keeps why the server does not start, for trouble, and reports whether that is another reason than before.
+func (s *server) complain(why error) (changed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed = why != nil && (s.why == nil || s.why.Error() != why.Error())
+	s.why = why
+	return changed
+}
+
+// trouble is why the server does not start; nil if it has, or may be about to.
+func (s *server) trouble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.why
 }
 
 // tryStart starts the server, without routes.

@@ -139,8 +139,7 @@ func (r *Redis) Provision(ctx caddy.Context) error {
 	if err := caddymodule.ResolveOptions(&r.Options); err != nil {
 		return err
 	}
-	r.fromEnvironment(caddymodule.LaravelEnv)
-	return nil
+	return r.fromEnvironment(caddymodule.LaravelEnv)
 }
 
 // Validate refuses what could not work. It connects to nobody.

@@ -23,6 +23,8 @@ func (e *Error) Error() string { return "redis: " + e.text }
 // Unwrap returns only what holds no text of the server's: an end of a context.
 func (e *Error) Unwrap() error { return e.cause }
 
+const noSentinel = "found a Redis, expected a Sentinel: write its address behind address instead of sentinel"
+
 // hints say what to do about what a server answers, by how its answer begins.
 var hints = []struct{ answer, hint string }{
 	{"WRONGPASS", "the user name or the password is wrong"},
@@ -38,6 +40,10 @@ var hints = []struct{ answer, hint string }{
 	{"ACL failure in script", "the user may not do everything that is needed: docs/brokers.md has the line for its ACL"}, // newer ones, and Valkey
 	{"The user executing the script", "the user may not do everything that is needed: docs/brokers.md has the line for its ACL"},
 	{"No such master", "the Sentinels know no such master: expected its name in sentinel_master"},
+	{"unknown command 'SENTINEL'", noSentinel},
+	{"unknown command `SENTINEL`", noSentinel}, // 6.2
+	{"DB index is out of range", "the server does not have so many databases: expected a smaller number in db"},
+	{"SELECT is not allowed in cluster mode", "this is a node of a Redis Cluster: set the option cluster, and leave db out"},
 	{"unknown command", "the server is too old, or somebody has taken the command from it: expected Redis 6.2 or later"},
 }
 

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +51,7 @@ func connect(ctx context.Context, e *Engine) (_ *link, err error) {
 	option.DialCtxFn = l.dial
 	l.client, err = rueidis.NewClient(option)
 	if err != nil {
-		return nil, err
+		return nil, l.greeted(err)
 	}
 	if e.config.cluster {
 		err = l.subscribeToCluster()
@@ -116,8 +118,37 @@ func (l *link) dialTLS(ctx context.Context, address string, dialer *net.Dialer) 
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
-	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", address)
+	conn, err := (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", address)
+	if errors.Is(err, context.DeadlineExceeded) && !isOf(err, "dial") { // Redis waits for the end of a line that it takes for a command
+		err = fmt.Errorf("it does not answer to TLS: if it has none at this port, expected redis:// instead of rediss://, or no tls: %w", err)
+	}
+	return conn, err
 }
+
+// isOf reports whether an error of the network comes from this operation.
+func isOf(err error, operation string) bool {
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == operation
+}
+
+// greeted says what is likely if the first words to a server have failed for another reason than that it cannot be reached, or refuses us: then it is no
+// Redis, or wants TLS and hangs up.
+func (l *link) greeted(err error) error {
+	var timed net.Error
+	_, said := rueidis.IsRedisErr(err)
+	switch {
+	case said || l.ctx.Err() != nil || errors.As(err, &timed) && timed.Timeout():
+		return err
+	case strings.HasPrefix(err.Error(), "received unknown message type"):
+		return fmt.Errorf("found something else than a Redis at %s: %w", l.servers(), err)
+	case l.engine.config.tls == nil && (errors.Is(err, io.EOF) || isOf(err, "read") || isOf(err, "write")):
+		return fmt.Errorf("%s has ended the connection at the first word: if it wants TLS, expected rediss:// instead of redis://, or tls: %w", l.servers(), err)
+	}
+	return err
+}
+
+// servers are the addresses that are connected to first.
+func (l *link) servers() string { return strings.Join(l.engine.config.client.InitAddress, ", ") }
 
 // keep notes a connection, so that cut ends it.
 func (l *link) keep(conn net.Conn) (net.Conn, error) {

@@ -2,6 +2,8 @@ package redisbroker
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
@@ -109,6 +111,9 @@ func TestProblems(t *testing.T) {
 	master := startRedis(t)
 	replica := startRedis(t, "--replicaof", "127.0.0.1", strconv.Itoa(master.port))
 	old := startOld(t)
+	secured, _ := startTLS(t)
+	web := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(web.Close)
 
 	hub := func(s *redisServer) Options {
 		return Options{Addresses: []string{s.address()}, Username: "hub", Password: password}
@@ -117,17 +122,23 @@ func TestProblems(t *testing.T) {
 		o        Options
 		expected []string
 	}{
-		"wrong password":      {Options{Addresses: []string{server.address()}, Username: "hub", Password: password + "x"}, []string{"password is wrong", "WRONGPASS"}},
-		"no password":         {Options{Addresses: []string{server.address()}}, []string{"wants a password", "NOAUTH"}},
-		"a command":           {hub(withoutCommand), []string{"may not do everything", "evalsha"}},
-		"a command in script": {hub(withoutInner), []string{"may not do everything", "script"}},
-		"the keys":            {hub(otherKeys), []string{"may not do everything", "key"}},
-		"the channels":        {hub(otherChannels), []string{"may not do everything", "channel"}},
-		"a cluster's node":    {Options{Addresses: []string{clusterNode.address()}}, []string{"set the option cluster"}},
-		"no cluster":          {Options{Addresses: []string{master.address()}, Cluster: true}, []string{"leave the option cluster out"}},
-		"a replica":           {Options{Addresses: []string{replica.address()}}, []string{"read-only replica"}},
-		"too old":             {Options{Addresses: []string{old}, Password: password}, []string{"too old", "6.2"}},
-		"nobody there":        {Options{Addresses: []string{"127.0.0.1:1"}}, []string{"127.0.0.1:1", "connection refused"}},
+		"wrong password":        {Options{Addresses: []string{server.address()}, Username: "hub", Password: password + "x"}, []string{"password is wrong", "WRONGPASS"}},
+		"no password":           {Options{Addresses: []string{server.address()}}, []string{"wants a password", "NOAUTH"}},
+		"a command":             {hub(withoutCommand), []string{"may not do everything", "evalsha"}},
+		"a command in script":   {hub(withoutInner), []string{"may not do everything", "script"}},
+		"the keys":              {hub(otherKeys), []string{"may not do everything", "key"}},
+		"the channels":          {hub(otherChannels), []string{"may not do everything", "channel"}},
+		"a cluster's node":      {Options{Addresses: []string{clusterNode.address()}}, []string{"set the option cluster"}},
+		"no cluster":            {Options{Addresses: []string{master.address()}, Cluster: true}, []string{"leave the option cluster out"}},
+		"a replica":             {Options{Addresses: []string{replica.address()}}, []string{"read-only replica"}},
+		"too old":               {Options{Addresses: []string{old}, Password: password}, []string{"too old", "6.2"}},
+		"no Sentinel":           {Options{Sentinels: []string{master.address()}}, []string{"found a Redis, expected a Sentinel"}},
+		"no such database":      {Options{Addresses: []string{master.address()}, DB: new(99)}, []string{"expected a smaller number in db"}},
+		"a cluster's, and db":   {Options{Addresses: []string{clusterNode.address()}, DB: new(1)}, []string{"set the option cluster, and leave db out"}},
+		"TLS to a port without": {Options{URL: "rediss://" + master.address()}, []string{master.address(), "does not answer to TLS", "redis:// instead"}},
+		"no TLS":                {Options{Addresses: []string{secured.address()}}, []string{secured.address(), "ended the connection", "rediss:// instead"}},
+		"no Redis":              {Options{Addresses: []string{strings.TrimPrefix(web.URL, "http://")}}, []string{"something else than a Redis", strings.TrimPrefix(web.URL, "http://")}},
+		"nobody there":          {Options{Addresses: []string{"127.0.0.1:1"}}, []string{"127.0.0.1:1", "connection refused"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, _ := openOnly(t, c.o)
