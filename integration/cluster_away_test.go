@@ -43,7 +43,7 @@ func startParties(t *testing.T, e engine, nodes int, lease time.Duration, lines 
 func (p *parties) healed(t *testing.T) {
 	t.Helper()
 	p.expectReady()
-	p.expectTruth(t, defaultLease+hubtest.Patience, p.watchers)
+	p.expectTruth(t, defaultLease+settling, p.watchers)
 	count := 0
 	for _, w := range p.watchers {
 		if w.open() {

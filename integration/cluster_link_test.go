@@ -71,7 +71,7 @@ func TestClusterLink(t *testing.T) {
 			alone.link.swallow()
 			defer alone.link.heal()
 			within(t, 3*hubtest.Patience, "the node notices", func() bool { return !alone.ready() })
-			within(t, lease+hubtest.Patience, "the others take its members for gone", func() bool {
+			within(t, lease+settling, "the others take its members for gone", func() bool {
 				return p.watchers[3].of(partyRoom).removed[stays.name] == removed+1
 			})
 			here := newPublisher("here", alone)

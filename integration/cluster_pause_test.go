@@ -55,7 +55,7 @@ func TestClusterPausedNodeComesBack(t *testing.T) {
 		wake()
 
 		everybody = append(everybody, newcomer)
-		c.expectTruth(t, lease+hubtest.Patience, everybody)
+		c.expectTruth(t, lease+settling, everybody)
 		c.expectReady()
 		for _, w := range []*watcher{first, second} {
 			if h := w.of(room); h.removed["inside"] != 1 || h.added["inside"] != 1 || h.removed["both"] != 0 {

@@ -92,7 +92,7 @@ func TestClusterFaultsOfPeers(t *testing.T) {
 				c.expectTruth(t, hubtest.Patience, []*watcher{here, there})
 				redis.client().do("FLUSHDB") // as Laravel's cache:clear does
 				newcomer := crowd.at(two, "newcomer").must("presence-vanished")
-				c.expectTruth(t, lease+hubtest.Patience, []*watcher{here, there, newcomer})
+				c.expectTruth(t, lease+settling, []*watcher{here, there, newcomer})
 				if h := here.of("presence-vanished"); len(h.removed) > 0 {
 					t.Errorf("found removed %v, expected nobody", h.removed)
 				}
@@ -122,7 +122,7 @@ func TestClusterFaultsOfPeers(t *testing.T) {
 			for _, g := range ghosts {
 				<-g.ended
 			}
-			c.expectTruth(t, lease+hubtest.Patience, watchers, one, two)
+			c.expectTruth(t, lease+settling, watchers, one, two)
 			for _, w := range watchers {
 				for i := range ghosts {
 					if n := w.of(room).removed[fmt.Sprintf("ghost-%d", i)]; n != 1 {

@@ -161,7 +161,7 @@ func (f *fleet) expectRosters(t *testing.T, c *cluster) {
 	}
 	poll := time.NewTicker(500 * time.Millisecond)
 	defer poll.Stop()
-	for end := time.Now().Add(defaultLease + hubtest.Patience); ; <-poll.C {
+	for end := time.Now().Add(defaultLease + settling); ; <-poll.C {
 		asked := time.Now().UnixMilli()
 		fmt.Fprintln(f.input)
 		answers := make(map[int][]string)
@@ -194,10 +194,10 @@ func (f *fleet) expectRosters(t *testing.T, c *cluster) {
 }
 
 // account counts what clients did not get, and says why: everything must have been published while its client was not subscribed, or in the moment in which it was
-// sent away. That takes as long as the slowest event took to its client, on a machine that is short of CPU.
+// sent away.
 func (f *fleet) account(t *testing.T, sent []dispatch, failed []int) {
 	t.Helper()
-	moment := max(2*time.Second, f.slowest(sent))
+	const moment = 2 * time.Second // for what is under way to a node while a socket closes there, on a busy machine
 	type stay struct{ from, to time.Time }
 	stays, got, twice := make([][]stay, f.clients), make([]map[string]bool, f.clients), 0
 	for i := range got {
@@ -243,8 +243,8 @@ func (f *fleet) account(t *testing.T, sent []dispatch, failed []int) {
 		}
 	}
 	t.Logf("%d events for %d clients make %d deliveries, of which %d were lost: %d while the client was not subscribed, %d in the moment when its socket was closed; "+
-		"%d came twice, over two sockets; %d publishes were not answered because their node was gone; a moment was %v",
-		len(sent), f.clients, len(sent)*f.clients, lost, away, moving, twice, failed[0]+failed[1]+failed[2], moment)
+		"%d came twice, over two sockets; %d publishes were not answered because their node was gone; the slowest that came took %v",
+		len(sent), f.clients, len(sent)*f.clients, lost, away, moving, twice, failed[0]+failed[1]+failed[2], f.slowest(sent))
 	if len(sent) < 100 {
 		t.Errorf("%d events were published: that is no load", len(sent))
 	}

@@ -73,7 +73,7 @@ func TestSecondSignalEndsTheExit(t *testing.T) {
 			s, _ := startDraining(t, tc.first)
 			began := time.Now()
 			s.signal(tc.second)
-			if code := s.waitFor(hubtest.Patience); code != 2 {
+			if code := s.waitFor(9 * time.Second); code != 2 {
 				t.Errorf("Caddy ended with %d after %v, expected 2, at once", code, time.Since(began))
 			}
 		})

@@ -57,6 +57,9 @@ type node struct {
 // defaultLease is what the README promises: how long a dead node's members stay at most.
 const defaultLease = 10 * time.Second
 
+// settling is how long after a lease everybody may take to agree.
+const settling = 10 * time.Second
+
 // clusterSite is the site of a node.
 const clusterSite = `
 :{$PORT} {
